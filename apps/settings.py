@@ -1,0 +1,141 @@
+"""Settings: the only reader of the environment.
+
+Every variable keeps the name it had in the services that Arqade replaces, without a prefix of ours. A `.env` file in
+the working directory is read too; the environment wins. Values are checked here, and what is unsafe for a
+deployment is refused at start-up by `libs`-free rules in `refusals`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+_PEPPER_BYTES_MIN = 32
+_WELL_KNOWN_SECRETS = frozenset({"minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
+
+
+def _environment(value: object) -> object:
+    """`dev` and `prod` are what people write."""
+    return {"dev": "development", "prod": "production"}.get(str(value).lower(), str(value).lower())
+
+
+def _comma_separated(value: object) -> object:
+    """`a, b` in a variable is a list of two."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...] | str, BeforeValidator(_comma_separated)]
+
+
+class Settings(BaseSettings):
+    """What a process is told by its environment. Sizes are in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    # The deployment
+    api_version: str = "1.0.0"
+    environment: Annotated[Literal["development", "staging", "production"], BeforeValidator(_environment)] = (
+        "production"
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+
+    # Switches
+    jobs_enabled: bool = True
+    uploads_enabled: bool = True
+    ocr_enabled: bool = True
+    auth_enabled: bool = True
+    rate_limit_enabled: bool = True
+
+    # The API process
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    prometheus_port: int | None = None
+    metrics_public: bool = True
+    drain_grace_s: float = Field(20.0, ge=0, description="How long a stopping process lets its work finish")
+
+    # Redis
+    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_prefix: str = "arqade"
+    redis_timeout_s: float = Field(0.8, gt=0, description="How long one command may take")
+
+    # The object store
+    minio_endpoint: str = "127.0.0.1:9000"
+    minio_public_endpoint: str | None = None
+    minio_access_key: str = "minioadmin"
+    minio_secret_key: SecretStr = SecretStr("minioadmin")
+    minio_bucket: str = "arqade"
+    minio_region: str = "us-east-1"
+    minio_use_ssl: bool = Field(default=False, validation_alias=AliasChoices("minio_use_ssl", "minio_secure"))
+    artifact_url_ttl: int = Field(7 * 86_400, ge=1, le=7 * 86_400, description="Ceiling over the plans' URL lifetimes")
+    upload_url_ttl: int = Field(
+        3_600, ge=1, validation_alias=AliasChoices("upload_url_ttl", "cricksy_s3_presigned_expiry")
+    )
+    upload_bytes_max: int = Field(50 * 1024 * 1024, ge=1)
+
+    # Keys
+    api_key_pepper: SecretStr = Field(SecretStr(""), description="The secret that API keys are hashed with")
+    api_key_length: int = Field(32, ge=32, le=64, description="Random bytes of a new key")
+    api_key_ttl: int = Field(365 * 86_400, ge=60)
+
+    # Limits
+    rate_limit_window: int = Field(60, ge=1, le=3_600)
+    fleet_ceiling_per_minute: int = Field(10_000, ge=1, description="What `unlimited` shows in rate headers")
+    max_queue_size: int = Field(1_000_000, ge=1)
+    job_deadline: int = Field(86_400, ge=1, description="How long a job may wait before it is `expired`")
+    body_bytes_max: int = Field(
+        10 * 1024 * 1024, ge=1_024, validation_alias=AliasChoices("body_bytes_max", "max_upload_size")
+    )
+
+    # The worker process
+    worker_queues: Names = ("gpu", "cpu", "net")
+    arq_worker_concurrency: int = Field(5, ge=1, le=1_000)
+    workers: int = Field(1, ge=1, le=64, validation_alias=AliasChoices("workers", "worker_count"))
+    job_timeout: float = Field(1_200.0, gt=0, description="Ceiling over the kinds' own timeouts")
+    worker_recycle_after: int | None = Field(None, ge=1, description="Jobs after which a worker ends, to be restarted")
+    lease_s: float = Field(3.0, ge=0.2, le=60)
+
+    # Backends
+    comfyui_url: str | None = None
+    comfyui_timeout: float = Field(300.0, gt=0)
+    ocr_processes: int = Field(1, ge=1, le=64)
+
+    # Browsers
+    cors_origins: Names = ()
+
+    def refusals(self) -> list[str]:
+        """Why this configuration must not serve: one line each, with what to set. Empty when it may."""
+        found: list[str] = []
+        if not (self.auth_enabled and self.rate_limit_enabled) and not self._toy:
+            found.append(
+                "AUTH_ENABLED and RATE_LIMIT_ENABLED may be false only with ENVIRONMENT=development on a loopback HOST"
+            )
+        if len(self.api_key_pepper.get_secret_value()) < _PEPPER_BYTES_MIN and self.auth_enabled:
+            found.append(f"API_KEY_PEPPER must be at least {_PEPPER_BYTES_MIN} characters: openssl rand -hex 32")
+        if self.environment == "development":
+            return found
+        if self.minio_secret_key.get_secret_value() in _WELL_KNOWN_SECRETS:
+            found.append("MINIO_SECRET_KEY is a well-known default: set one of your own")
+        if "*" in self.cors_origins:
+            found.append("CORS_ORIGINS may not be * : name the origins")
+        return found
+
+    @property
+    def _toy(self) -> bool:
+        return self.environment == "development" and _is_loopback(self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""What the processes are made of; CONTRIBUTING.md draws the floors."""

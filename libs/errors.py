@@ -1,0 +1,143 @@
+"""The vocabulary of everything that can go wrong on purpose.
+
+::
+
+    ArqadeError
+    ├── Refusal       to a caller: the request is not carried out, and here is why
+    ├── Failure       of an attempt: the job did not succeed this time
+    └── Unavailable   a part we depend on is away; nothing is wrong with the job or the request
+
+Anything else that is raised is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+__all__ = [
+    "CATALOGUE",
+    "ArqadeError",
+    "Failure",
+    "Problem",
+    "Refusal",
+    "Unavailable",
+    "invalid",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One entry of the error catalogue (RFC 9457 calls it a problem type)."""
+
+    status: int
+    title: str
+    retryable: bool = False
+
+
+CATALOGUE: Mapping[str, Problem] = {
+    # The credential
+    "unauthorized": Problem(401, "An API key is required"),
+    "invalid_token": Problem(401, "The API key is not valid"),
+    "invalid_request": Problem(400, "The credential is malformed"),
+    "insufficient_scope": Problem(403, "The API key lacks a scope"),
+    # The request
+    "malformed_request": Problem(400, "The request could not be read"),
+    "not_found": Problem(404, "No such thing"),
+    "method_not_allowed": Problem(405, "The method is not allowed here"),
+    "request_timeout": Problem(408, "The request took too long to arrive", retryable=True),
+    "job_already_finished": Problem(409, "The job has already finished"),
+    "conflict": Problem(409, "The request conflicts with what is stored"),
+    "body_too_large": Problem(413, "The body is too large"),
+    "unsupported_media_type": Problem(415, "The media type is not supported"),
+    "validation_failed": Problem(422, "The request is not valid"),
+    "idempotency_key_reused": Problem(422, "The idempotency key was used with another body"),
+    "headers_too_large": Problem(431, "The headers are too large"),
+    # You: limits of this caller
+    "rate_limited": Problem(429, "Too many requests", retryable=True),
+    "quota_exceeded": Problem(429, "The daily quota is used up", retryable=True),
+    "queue_limit": Problem(429, "Too many jobs of yours are waiting", retryable=True),
+    # Us: load and outages
+    "feature_disabled": Problem(503, "This feature is switched off"),
+    "queue_full": Problem(503, "The queue is full", retryable=True),
+    "draining": Problem(503, "The server is shutting down", retryable=True),
+    "dependency_unavailable": Problem(503, "A part of the service is away", retryable=True),
+    "internal": Problem(500, "An internal error occurred"),
+}
+
+
+class ArqadeError(Exception):
+    """Whatever Arqade raises on purpose."""
+
+
+class Refusal(ArqadeError):
+    """A request that is not carried out; rendered as `application/problem+json`.
+
+    `code` is a key of CATALOGUE. `detail` is for the caller's eyes. `errors` points at members
+    of the body (JSON pointers). `retry_after_s` becomes the `Retry-After` header, `headers` are sent
+    as they are, and `members` are further members of the problem object.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Refuse with a code of the catalogue; an unknown code is a bug and raises KeyError."""
+        self.problem = CATALOGUE[code]
+        self.code = code
+        self.detail = detail or self.problem.title
+        self.errors: tuple[Mapping[str, str], ...] = tuple(errors)
+        self.retry_after_s = retry_after_s
+        self.headers = dict(headers or {})
+        self.members = dict(members or {})
+        super().__init__(f"{code}: {self.detail}")
+
+
+def invalid(pointer: str, detail: str, code: str = "invalid") -> Refusal:
+    """A 422 about one member of the body; `pointer` is a JSON pointer fragment such as `#/input/width`."""
+    return Refusal("validation_failed", detail, errors=[{"pointer": pointer, "detail": detail, "code": code}])
+
+
+class Failure(ArqadeError):
+    """An attempt that did not succeed.
+
+    `code` and `detail` are told to the caller, so they never hold a traceback or an address.
+    `retryable` uses up an attempt and tries again; `fault` decides who pays: units of a job that failed
+    through our fault are refunded.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        retryable: bool = False,
+        fault: Literal["caller", "ours"] = "ours",
+    ) -> None:
+        """Fail the attempt; see the class for what the arguments mean."""
+        self.code = code
+        self.detail = detail
+        self.retryable = retryable
+        self.fault = fault
+        super().__init__(f"{code}: {detail}")
+
+
+class Unavailable(ArqadeError):
+    """A part we depend on is away: 503 to a caller; a job is released and waits, no attempt used.
+
+    `part` is a word such as `redis`, `objects` or `comfyui`; `retry_in_s` is a hint.
+    """
+
+    def __init__(self, part: str, detail: str = "", *, retry_in_s: float = 2.0) -> None:
+        """Name the part that is away."""
+        self.part = part
+        self.detail = detail or f"{part} is not reachable"
+        self.retry_in_s = retry_in_s
+        super().__init__(f"{part}: {self.detail}")

@@ -1,0 +1,70 @@
+"""Ceilings that no setting moves: each bounds what one request can make us do. Plans hold what differs by caller."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "API_KEYS_MAX",
+    "API_KEY_NAME_LENGTH_MAX",
+    "BODY_DISCARD_BYTES_MAX",
+    "BODY_IDLE_S",
+    "CACHED_CALLERS_MAX",
+    "CACHED_CALLER_S",
+    "DEADLINE_S_MAX",
+    "DETAIL_LENGTH_MAX",
+    "EMAIL_LENGTH_MAX",
+    "FAIRNESS_KEY_LENGTH_MAX",
+    "HEADERS_BYTES_MAX",
+    "HEADERS_S",
+    "JSON_DEPTH_MAX",
+    "JSON_VALUES_MAX",
+    "METADATA_MEMBERS_MAX",
+    "PAGE_SIZE",
+    "PAGE_SIZE_MAX",
+    "PRIORITY_MAX",
+    "SCHEDULE_S_MAX",
+    "STREAMS_PER_API_KEY_MAX",
+    "VALIDATION_ERRORS_MAX",
+]
+
+#: Request line and headers together; past it 431.
+HEADERS_BYTES_MAX: Final = 32 * 1024
+#: How long a client may take to send its headers; past it the connection is closed.
+HEADERS_S: Final = 10.0
+#: How long a body may pause while it arrives; past it 408.
+BODY_IDLE_S: Final = 15.0
+#: How much of a body that is too large is read and dropped, so that its sender gets to read the 413.
+BODY_DISCARD_BYTES_MAX: Final = 32 * 1024 * 1024
+#: Nested objects and arrays in a JSON body.
+JSON_DEPTH_MAX: Final = 32
+#: Members and elements in a JSON body: a small value takes many times its text in memory.
+JSON_VALUES_MAX: Final = 500_000
+
+#: Errors told of one body, and how long a text of ours that quotes the client may get.
+VALIDATION_ERRORS_MAX: Final = 50
+DETAIL_LENGTH_MAX: Final = 500
+
+#: Entries on a page: when nobody says, and at most.
+PAGE_SIZE: Final = 20
+PAGE_SIZE_MAX: Final = 100
+
+#: Callers that a process remembers, and for how long: as long as a revocation may take where its message was lost.
+CACHED_CALLERS_MAX: Final = 10_000
+CACHED_CALLER_S: Final = 5.0
+
+#: API keys of one user that are not forgotten yet; a change to the user looks at each.
+API_KEYS_MAX: Final = 1_000
+API_KEY_NAME_LENGTH_MAX: Final = 100
+#: RFC 5321, 4.5.3.1.3: a path has at most 256 octets, of which two are brackets.
+EMAIL_LENGTH_MAX: Final = 254
+
+#: A job's priority among its user's own, either way of 0.
+PRIORITY_MAX: Final = 10
+#: How long a job may wait, and how far ahead it may be scheduled.
+DEADLINE_S_MAX: Final = 7 * 86_400
+SCHEDULE_S_MAX: Final = 30 * 86_400
+FAIRNESS_KEY_LENGTH_MAX: Final = 255
+METADATA_MEMBERS_MAX: Final = 50
+#: Event streams that one API key may have open in one process.
+STREAMS_PER_API_KEY_MAX: Final = 10

@@ -1,0 +1,79 @@
+"""Every metric of Arqade, in one place. Labels are of small, known sets: a route's template, never its path."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+__all__ = ["CONTENT_TYPE", "Counter", "Histogram", "Metrics"]
+
+CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
+
+_REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_JOB_S = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300, 600, 1_200)
+_WAIT_S = (0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 86_400)
+
+
+class Metrics:
+    """The metrics of one process, and the registry that renders them."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        # HTTP
+        self.requests = Counter(
+            "arqade_http_requests", "Requests answered", ("method", "route", "status"), registry=registry
+        )
+        self.request_seconds = Histogram(
+            "arqade_http_request_duration_seconds",
+            "Time from a request's headers to the end of its answer",
+            ("method", "route"),
+            buckets=_REQUEST_S,
+            registry=registry,
+        )
+        self.requests_in_flight = Gauge("arqade_http_requests_in_flight", "Requests being answered", registry=registry)
+        self.refusals = Counter("arqade_refusals", "Requests refused, by error code", ("code",), registry=registry)
+        # Admission and queues
+        self.admissions = Counter("arqade_jobs_admitted", "Jobs let into a queue", ("kind",), registry=registry)
+        self.replays = Counter(
+            "arqade_jobs_replayed",
+            "Submissions answered with the job that their idempotency key made",
+            registry=registry,
+        )
+        self.queued = Gauge(
+            "arqade_queue_jobs", "Unfinished jobs in a queue, by band", ("queue", "band"), registry=registry
+        )
+        # Attempts
+        self.jobs = Counter(
+            "arqade_jobs_finished", "Jobs that ended, by final status", ("kind", "status"), registry=registry
+        )
+        self.attempts = Counter(
+            "arqade_attempts", "Attempts that ended, and how", ("kind", "outcome"), registry=registry
+        )
+        self.run_seconds = Histogram(
+            "arqade_job_run_seconds", "Time a job's attempt ran", ("kind",), buckets=_JOB_S, registry=registry
+        )
+        self.wait_seconds = Histogram(
+            "arqade_job_wait_seconds",
+            "Time from a job's submission to its first start",
+            ("queue",),
+            buckets=_WAIT_S,
+            registry=registry,
+        )
+        self.slots = Gauge("arqade_worker_slots", "Slots of this worker process", ("use",), registry=registry)
+        self.rescues = Counter("arqade_rescues", "Jobs taken back from a lost worker", ("queue",), registry=registry)
+        # Parts we depend on
+        self.up = Gauge(
+            "arqade_dependency_up", "1 while a part answers, 0 while it is away", ("part",), registry=registry
+        )
+        self.backend_errors = Counter(
+            "arqade_backend_errors",
+            "Errors of inference backends, by error code",
+            ("backend", "code"),
+            registry=registry,
+        )
+        self.uploads = Counter("arqade_uploads", "Uploads by what became of them", ("status",), registry=registry)
+        self.stored_bytes = Counter("arqade_artifact_bytes", "Bytes of artifacts written", registry=registry)
+
+    def render(self) -> bytes:
+        """All of them in Prometheus's text format."""
+        return generate_latest(self.registry)
