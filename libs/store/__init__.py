@@ -1,0 +1,1 @@
+"""Redis, with no idea what a job is."""

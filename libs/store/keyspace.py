@@ -1,0 +1,150 @@
+"""The name of every Redis key, for Python and for Lua alike; no key is spelled anywhere else.
+
+A key is a head from here and ids behind it: `keys.job + job_id` in Python, `KEY.job .. job_id` in a script.
+What stands behind a head is always an id that we made, or a digest: never text that a client chose.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+
+__all__ = ["ARQ", "HEADS", "Head", "Keyspace"]
+
+#: A prefix is written into scripts, where a quote would end the text it stands in.
+_PREFIX = re.compile(r"[A-Za-z0-9._:-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One family of keys: what follows the head, its Redis type, what it holds and how long it stays."""
+
+    text: str
+    behind: str
+    type: str
+    holds: str
+    stays: str
+
+
+#: ARQ's own keys. Their names are fixed in its source, so a deployment has a Redis database of its own.
+ARQ: dict[str, Head] = {
+    "arq_queue": Head("arq:queue", "[:queue]", "ZSET", "every unfinished job of a queue, in three bands", "always"),
+    "arq_job": Head("arq:job:", "job", "STRING", "the payload of an unfinished job", "until the job ends"),
+    "arq_running": Head("arq:in-progress:", "job", "STRING", "the fence of a running job", "one lease"),
+    "arq_retry": Head("arq:retry:", "job", "STRING", "tries of a foreign job", "until the job ends"),
+    "arq_result": Head("arq:result:", "job", "STRING", "result of a foreign job", "as the function says"),
+    "arq_abort": Head("arq:abort", "", "ZSET", "foreign jobs that are to be aborted", "always"),
+}
+
+HEADS: dict[str, Head] = {
+    # jobs
+    "job": Head("job:", "job", "HASH", "the record of a job", "retention, once finished"),
+    "jobs": Head("jobs:", "user", "ZSET", "ids of a user's jobs, oldest first", "retention"),
+    "events": Head("events:", "job", "STREAM", "what happened since the job started", "10 min after its end"),
+    "queued": Head("queued:", "user", "SET", "ids of the user's jobs that have not started", "while any"),
+    "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
+    "outbox": Head("outbox", "", "STREAM", "status changes that a webhook must be told", "until delivered"),
+    "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
+    # shares of a queue: one set of keys for each (user, queue)
+    "share": Head("share:", "user:queue", "HASH", "weight, cap and virtual finish time", "30 d after its last use"),
+    "lane": Head("lane:", "user:queue:fairness digest", "ZSET", "held jobs by priority and sequence", "while any"),
+    "lanes": Head("lanes:", "user:queue", "ZSET", "fairness keys with held jobs, next first", "while any"),
+    "open": Head("open:", "user:queue", "SET", "ids of ready and running jobs", "while any"),
+    # queues and workers
+    "queue": Head("queue:", "queue", "HASH", "virtual time, sequence, pause flag, drain rate", "always"),
+    "bell": Head("bell:", "queue", "LIST", "a token for each job that became ready, at most 64", "while any"),
+    "workers": Head("workers", "", "ZSET", "workers by the time they were last seen", "always"),
+    "worker": Head("worker:", "worker", "HASH", "what a worker says of itself", "a minute after its last word"),
+    "control": Head("control:", "worker", "LIST", "orders to one worker: cancel, drain", "a minute"),
+    "sweeper": Head("sweeper", "", "STRING", "which worker sweeps now", "seconds"),
+    # access
+    "user": Head("user:", "user", "HASH", "a user", "always"),
+    "users": Head("users", "", "ZSET", "ids of all users, oldest first", "always"),
+    "email": Head("email:", "digest", "STRING", "the user id of an e-mail address", "always"),
+    "api_key": Head("apikey:", "digest", "HASH", "an api key, found by the HMAC of its secret", "30 d after expiry"),
+    "api_key_id": Head("apikeyid:", "api key", "STRING", "the digest of an api key", "30 d after expiry"),
+    "user_api_keys": Head("userkeys:", "user", "ZSET", "ids of a user's api keys, oldest first", "always"),
+    "api_keys": Head("apikeys", "", "ZSET", "ids of all api keys, oldest first", "always"),
+    "plans": Head("plans", "", "HASH", "plans an admin changed, as JSON", "always"),
+    "revoked": Head("revoked", "", "CHANNEL", "digests that caches must forget", "-"),
+    "audit": Head("audit", "", "STREAM", "every admin act", "archived"),
+    # limits
+    "rate": Head("rate:", "user or api key:bucket", "STRING", "when the bucket is full again, in µs", "a minute"),
+    "usage": Head("usage:", "user:day", "HASH", "units held and used on a day", "40 d"),
+    "ledger": Head("ledger:", "user", "STREAM", "every reservation, settlement and refund", "archived"),
+    "failures": Head("failures:", "address digest", "STRING", "failed credentials from an address", "a minute"),
+    # files and backends
+    "upload": Head("upload:", "upload", "HASH", "an upload and its state", "24 h, or retention once used"),
+    "uploads": Head("uploads", "", "ZSET", "uploads by the time they lapse", "always"),
+    "user_uploads": Head(
+        "useruploads:", "user", "ZSET", "a user's pending uploads by the time they lapse", "while any"
+    ),
+    "catalogue": Head("catalogue:", "backend", "STRING", "models, samplers and node classes, as JSON", "a day"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Keyspace:
+    """The heads of one deployment: ours behind its prefix (`REDIS_PREFIX`), ARQ's as ARQ spells them."""
+
+    prefix: str
+
+    arq_queue: str
+    arq_job: str
+    arq_running: str
+    arq_retry: str
+    arq_result: str
+    arq_abort: str
+    job: str
+    jobs: str
+    events: str
+    queued: str
+    idempotency: str
+    outbox: str
+    dead: str
+    share: str
+    lane: str
+    lanes: str
+    open: str
+    queue: str
+    bell: str
+    workers: str
+    worker: str
+    control: str
+    sweeper: str
+    user: str
+    users: str
+    email: str
+    api_key: str
+    api_key_id: str
+    user_api_keys: str
+    api_keys: str
+    plans: str
+    revoked: str
+    audit: str
+    rate: str
+    usage: str
+    ledger: str
+    failures: str
+    upload: str
+    uploads: str
+    user_uploads: str
+    catalogue: str
+
+    @classmethod
+    def with_prefix(cls, prefix: str) -> Keyspace:
+        """The keyspace behind a prefix; `cui` and `cui:` name the same one. Raises ValueError for odd characters."""
+        if not _PREFIX.fullmatch(prefix):
+            raise ValueError("REDIS_PREFIX may hold letters, digits and . _ : - only")
+        prefix = prefix.rstrip(":") + ":" if prefix else ""
+        ours = {name: prefix + head.text for name, head in HEADS.items()}
+        return cls(prefix=prefix, **ours, **{name: head.text for name, head in ARQ.items()})
+
+    def lua(self) -> str:
+        """The same heads as a Lua table named KEY, on one line, to stand above a script."""
+        heads = ",".join(f'{field.name}="{getattr(self, field.name)}"' for field in fields(self))
+        return f"local KEY={{{heads}}}"
+
+    def zset_of(self, queue: str) -> str:
+        """ARQ's ZSET of a queue; the queue `default` is the one that stock `enqueue_job` uses."""
+        return self.arq_queue if queue == "default" else f"{self.arq_queue}:{queue}"

@@ -1,0 +1,54 @@
+"""Fixtures for everyone: real servers, started once a session, emptied before each test."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from libs.store.client import Store
+from libs.store.keyspace import Keyspace
+from tests.servers import RedisServer, S3Server, redis_server, s3_server
+from tests.system import System, running_system
+
+__all__ = ["RedisServer", "S3Server", "redis_server", "s3_server"]
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def valkey_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with redis_server(tmp_path_factory.mktemp("valkey session")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(valkey_session: RedisServer) -> RedisServer:
+    """The session's Redis server, empty."""
+    valkey_session.flush()
+    return valkey_session
+
+
+@pytest.fixture
+async def store(valkey: RedisServer) -> AsyncIterator[Store]:
+    """A store on the session's Redis, which is empty."""
+    opened = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The session's S3 server. Its bucket is shared: use names of your own."""
+    with s3_server(tmp_path_factory.mktemp("s3 session")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """What `arqade up` starts: its URL, the admin's key, keys for new users. Shared: use users of your own."""
+    with running_system(tmp_path_factory.mktemp("system of the session")) as started:
+        yield started

@@ -1,0 +1,16 @@
+"""The types of fixtures that open things."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from libs.store.client import Store
+from tests.integration.libs.store.redis_process import RedisProcess
+
+
+class NewStore(Protocol):
+    async def __call__(self, url: str, *, timeout_s: float = 0.8) -> Store: ...
+
+
+class StartServer(Protocol):
+    def __call__(self, *flags: str, **options: str) -> RedisProcess: ...
