@@ -1,0 +1,31 @@
+"""Who is calling: a user, the api key they hold, and the limits of this request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from libs.access.plan import Limits
+
+__all__ = ["Caller"]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """What the rest of a request knows about its sender.
+
+    `digest` is the HMAC of the secret: the scripts look the key up by it once more, so that a revoked key
+    is refused however fresh a cached caller is.
+    """
+
+    user_id: str
+    email: str
+    plan: str
+    limits: Limits
+    api_key_id: str
+    api_key_name: str
+    digest: str
+    scopes: frozenset[str]
+
+    def may(self, scope: str) -> bool:
+        """Whether the key has the scope; `admin` has every scope."""
+        return scope in self.scopes or "admin" in self.scopes

@@ -1,0 +1,14 @@
+-- Refuse an api key from now on. Revoking twice changes nothing.
+-- Needs: records.lua
+--
+-- ARGV  1 api key
+-- Returns  {"revoked", the record} | {"not_found"}
+
+local digest = redis.call('GET', KEY.api_key_id .. ARGV[1])
+if not digest then return {'not_found'} end
+local record = KEY.api_key .. digest
+local revoked = tonumber(redis.call('HGET', record, 'revoked'))
+
+if not revoked or revoked > now then redis.call('HSET', record, 'revoked', now) end
+forget(digest)
+return {'revoked', redis.call('HGETALL', record)}

@@ -1,0 +1,244 @@
+"""The object store: every byte that is not small, by name, in one bucket of an S3 server.
+
+minio-py is synchronous, so each call runs in a thread. A call that is canceled is left behind: its thread ends by
+itself, gives its connection back, and nobody hears of it. So each call here is whole, and none holds anything open.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from time import monotonic
+from typing import TypeVar
+
+from anyio import CapacityLimiter, move_on_after, to_thread
+from minio import Minio
+from minio.error import MinioException
+from minio.helpers import ObjectWriteResult
+from urllib3.exceptions import HTTPError
+
+from libs.artifacts.bucket import make_ready
+from libs.artifacts.names import attachment
+from libs.artifacts.outage import as_unavailable, found
+from libs.artifacts.pool import ObjectPool
+from libs.errors import Unavailable
+
+__all__ = ["URL_TTL_S_MAX", "Digest", "ObjectFacts", "Objects"]
+
+#: Signature Version 4 signs no URL for longer than a week.
+URL_TTL_S_MAX = 7 * 86_400
+
+_CHUNK_BYTES = 64 * 1024
+_PART_BYTES_MIN = 5 * 1024 * 1024
+_TRANSFER_S_MAX = 120.0
+_PROBE_S = 4.0
+_PROBE_READ_S = 1.5
+_REMOVED_AT_ONCE = 1_000
+_ENDPOINT = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)/?", re.ASCII)
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_ENCRYPTED = (
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
+)
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What the store says of an object. Its content type is what somebody once declared: never trust it."""
+
+    name: str
+    size_bytes: int
+    etag: str
+    modified_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What reading an object through has told: its size, SHA-256 (hex) and first bytes."""
+
+    size_bytes: int
+    sha256: str
+    head: bytes
+
+
+class Objects:
+    """One bucket. Every coroutine raises Unavailable("objects") when the store is away, slow, full or refuses us.
+
+    `endpoint` and `public_endpoint` are `host[:port]`, or a URL whose scheme then decides about TLS; the second is
+    the address that callers reach the store by, and presigned URLs are signed for it. `connections` is the number
+    of calls at once. `browser_origins` and `expire_days`: see `libs.artifacts.bucket`.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        access_key: str,
+        secret_key: str,
+        bucket: str,
+        region: str = "us-east-1",
+        *,
+        use_ssl: bool = False,
+        public_endpoint: str | None = None,
+        connections: int = 16,
+        browser_origins: Sequence[str] = (),
+        expire_days: Mapping[str, int] | None = None,
+    ) -> None:
+        """Connect to nothing yet; raises ValueError when an endpoint, the region or the bucket's name is malformed."""
+
+        def client(address: str, pool: ObjectPool) -> Minio:
+            host, secure = _host_of(address, use_ssl=use_ssl)
+            # With a region given, minio-py asks nobody for it, and signing a URL is pure computing.
+            return Minio(host, access_key, secret_key, secure=secure, region=region, http_client=pool)
+
+        self.bucket = bucket
+        self._pools = (ObjectPool(connections), ObjectPool(1, read_s=_PROBE_READ_S, retries=0))
+        self._client = client(endpoint, self._pools[0])
+        self._probe = client(endpoint, self._pools[1])
+        self._public = client(public_endpoint or endpoint, self._pools[1])
+        self._limiter = CapacityLimiter(connections)
+        self._probe_limiter = CapacityLimiter(1)
+        self._rules = (tuple(browser_origins), dict(expire_days or {}))
+        self.presigned_get("probe", 1, filename="probe", content_type="text/plain")
+
+    async def open(self) -> None:
+        """Make the bucket if it is missing, and try the rules that the store may not know."""
+        await self._run(lambda: make_ready(self._client, self.bucket, *self._rules))
+
+    def close(self) -> None:
+        """Close the connections that are idle."""
+        for pool in self._pools:
+            pool.clear()
+
+    async def healthy(self) -> bool:
+        """Whether the bucket answers; False within four seconds when it does not."""
+        with suppress(Unavailable), move_on_after(_PROBE_S):
+            return await self._run(lambda: self._probe.bucket_exists(self.bucket), self._probe_limiter)
+        return False
+
+    async def put(self, name: str, data: bytes, content_type: str) -> None:
+        """Store an object whole. What arrived otherwise than it was sent is removed, and Unavailable raised."""
+        await self._run(lambda: self._put(name, data, content_type))
+
+    async def get(self, name: str, *, bytes_max: int, offset: int = 0, length: int = 0) -> bytes | None:
+        """An object, or `length` bytes of it from `offset` on, fewer where it ends; None when there is none.
+
+        Raises ValueError, having read no more than that, when it would be more than `bytes_max`.
+        """
+        return await self._run(lambda: found(lambda: b"".join(self._chunks(name, bytes_max, offset, length))))
+
+    async def digest(self, name: str, *, bytes_max: int, head_bytes: int) -> Digest | None:
+        """Read an object through without keeping it; None when there is none, ValueError beyond `bytes_max`."""
+        return await self._run(lambda: found(lambda: self._digest(name, bytes_max, head_bytes)))
+
+    async def stat(self, name: str) -> ObjectFacts | None:
+        """What the store says of an object; None when there is none."""
+        return await self._run(lambda: found(lambda: self._stat(name)))
+
+    async def remove(self, name: str) -> None:
+        """Remove an object; one that is not there is no error."""
+        await self._run(lambda: found(lambda: self._client.remove_object(self.bucket, name)))
+
+    async def remove_all(self, prefix: str) -> int:
+        """Remove every object below a prefix, which ends with a slash; how many there were."""
+        if not prefix.strip("/") or not prefix.endswith("/"):
+            raise ValueError(f"{prefix!r} is not the prefix of a folder")
+        removed, last = 0, None
+        while page := await self.list(prefix, after=last, limit=_REMOVED_AT_ONCE):
+            for each in page:
+                await self.remove(each.name)
+            removed, last = removed + len(page), page[-1].name
+        return removed
+
+    async def list(self, prefix: str, *, after: str | None = None, limit: int = 1_000) -> tuple[ObjectFacts, ...]:
+        """A page of the objects whose names begin with `prefix`, in order of name, behind the name `after`."""
+        return await self._run(lambda: self._list(prefix, after, limit))
+
+    def presigned_get(self, name: str, ttl_s: int, *, filename: str, content_type: str) -> str:
+        """A URL that downloads an object as a file of that name and type, whatever the store believes it is."""
+        answer = {"response-content-disposition": attachment(filename), "response-content-type": content_type}
+        ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
+        return self._public.get_presigned_url("GET", self.bucket, name, expires=ttl, response_headers=dict(answer))
+
+    def presigned_put(self, name: str, ttl_s: int) -> str:
+        """A URL that writes an object. It limits neither size nor type: check what has arrived."""
+        ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
+        return self._public.get_presigned_url("PUT", self.bucket, name, expires=ttl)
+
+    # Below this line everything runs in a thread.
+
+    async def _run(self, call: Callable[[], T], limiter: CapacityLimiter | None = None) -> T:
+        def told() -> T:
+            with as_unavailable():
+                return call()
+
+        return await to_thread.run_sync(told, abandon_on_cancel=True, limiter=limiter or self._limiter)
+
+    def _put(self, name: str, data: bytes, content_type: str) -> None:
+        # One part, whatever the size: the ETag of several parts is no digest of the whole.
+        part_bytes = max(len(data), _PART_BYTES_MIN)
+        stored = self._client.put_object(
+            self.bucket, name, io.BytesIO(data), len(data), content_type, part_size=part_bytes
+        )
+        if self._arrived(name, data, stored):
+            return
+        with suppress(MinioException, HTTPError):
+            self._client.remove_object(self.bucket, name)
+        raise Unavailable("objects", "the object store did not keep what it was sent")
+
+    def _arrived(self, name: str, data: bytes, stored: ObjectWriteResult) -> bool:
+        etag = (stored.etag or "").lower()
+        encrypted = any(header in stored.http_headers for header in _ENCRYPTED)
+        if _MD5.fullmatch(etag) and not encrypted:
+            return etag == hashlib.md5(data, usedforsecurity=False).hexdigest()
+        return self._stat(name).size_bytes == len(data)
+
+    def _chunks(self, name: str, bytes_max: int, offset: int = 0, length: int = 0) -> Generator[bytes]:
+        response = self._client.get_object(self.bucket, name, offset=offset, length=length)
+        give_up_at, left = monotonic() + _TRANSFER_S_MAX, bytes_max
+        try:
+            # Undecoded: a Content-Encoding is what the uploader declared, and 50 MB of gzip may be 50 GB.
+            while chunk := response.read1(_CHUNK_BYTES, decode_content=False):
+                left -= len(chunk)
+                if left < 0:
+                    raise ValueError(f"the object is larger than {bytes_max} bytes")
+                if monotonic() > give_up_at:
+                    raise Unavailable("objects", f"the object store took more than {_TRANSFER_S_MAX:.0f} s")
+                yield chunk
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _digest(self, name: str, bytes_max: int, head_bytes: int) -> Digest:
+        sha256, size, head = hashlib.sha256(), 0, bytearray()
+        with closing(self._chunks(name, bytes_max)) as chunks:
+            for chunk in chunks:
+                sha256.update(chunk)
+                size += len(chunk)
+                head += chunk[: head_bytes - len(head)]
+        return Digest(size, sha256.hexdigest(), bytes(head))
+
+    def _stat(self, name: str) -> ObjectFacts:
+        facts = self._client.stat_object(self.bucket, name)
+        return ObjectFacts(name, facts.size or 0, facts.etag or "", facts.last_modified)
+
+    def _list(self, prefix: str, after: str | None, limit: int) -> tuple[ObjectFacts, ...]:
+        names = self._client.list_objects(self.bucket, prefix, recursive=True, start_after=after)
+        return tuple(
+            ObjectFacts(each.object_name or "", each.size or 0, each.etag or "", each.last_modified)
+            for each in islice(names, limit)
+        )
+
+
+def _host_of(endpoint: str, *, use_ssl: bool) -> tuple[str, bool]:
+    parts = _ENDPOINT.fullmatch(endpoint)
+    if parts is None:
+        raise ValueError(f"an S3 endpoint is host, host:port or a URL without a path, not {endpoint!r}")
+    return parts["host"], parts["scheme"] == "https" if parts["scheme"] else use_ssl

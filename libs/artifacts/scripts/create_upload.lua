@@ -1,0 +1,24 @@
+-- Create an upload that waits for its bytes, unless its user has too many of them.
+-- Needs: clock.lua
+--
+-- ARGV  1 upload id   2 user   3 filename   4 content type   5 size, bytes   6 lifetime of its URL, ms
+--       7 pending uploads at most
+-- Returns  {"created", now (ms), when it lapses (ms)} | {"too_many", ms until the oldest lapses}
+
+local id, user = ARGV[1], ARGV[2]
+local expires = now + tonumber(ARGV[6])
+local pending = KEY.user_uploads .. user
+
+if redis.call('ZCOUNT', pending, digits(now), '+inf') >= tonumber(ARGV[7]) then
+  local oldest = redis.call('ZRANGEBYSCORE', pending, digits(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  return {'too_many', digits(tonumber(oldest[2] or now) - now)}
+end
+
+redis.call('HSET', KEY.upload .. id, 'user', user, 'filename', ARGV[3], 'content_type', ARGV[4], 'size', ARGV[5],
+  'status', 'pending', 'created', digits(now), 'expires', digits(expires))
+redis.call('PEXPIREAT', KEY.upload .. id, digits(expires + MARGIN_MS))
+redis.call('ZADD', KEY.uploads, digits(expires + GRACE_MS), id)
+redis.call('ZREMRANGEBYSCORE', pending, '-inf', '(' .. digits(now))
+redis.call('ZADD', pending, digits(expires), id)
+redis.call('PEXPIREAT', pending, digits(math.max(expires, now + redis.call('PTTL', pending))))
+return {'created', digits(now), digits(expires)}

@@ -1,0 +1,191 @@
+"""Uploads: files that a caller puts straight into the object store and then names in a job's input.
+
+    pending ──complete──▶ completed ──▶ expired
+       │                                  ▲
+       ├──complete, not as declared──▶ refused
+       └──never completed─────────────────┘
+
+A presigned URL limits neither size nor type, so what arrived is looked at when the caller says that it is complete.
+The URL outlives that moment; the SHA-256 found then is checked again whenever the file is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from libs.artifacts.arrival import UPLOAD_TYPES, Arrived, examine
+from libs.artifacts.names import clean_filename, upload_name
+from libs.artifacts.objects import URL_TTL_S_MAX, Objects
+from libs.artifacts.scripts import CREATE_UPLOAD, EXPIRE_UPLOADS, RETAIN_UPLOAD, SETTLE_UPLOAD
+from libs.artifacts.upload import Upload, UploadedFile, find_upload, load_upload, not_found
+from libs.errors import Failure, Refusal, Unavailable, invalid
+from libs.ids import is_id, new_id
+from libs.store.client import Store
+
+__all__ = [
+    "COMPLETED_KEPT_S",
+    "PENDING_UPLOADS_MAX",
+    "Upload",
+    "UploadedFile",
+    "complete_upload",
+    "create_upload",
+    "expire_uploads",
+    "load_upload",
+    "open_upload",
+    "retain_upload",
+]
+
+#: How long a completed upload waits for a job to use it.
+COMPLETED_KEPT_S = 86_400
+#: Uploads of one user that have a live URL and are not completed.
+PENDING_UPLOADS_MAX = 100
+#: How long the record of an upload whose object is gone still says so.
+_EPITAPH_MS = 86_400_000
+_SWEPT_AT_ONCE = 100
+_ALIASES = {"image/jpg": "image/jpeg", "application/x-ndjson": "application/jsonl"}
+
+
+async def create_upload(
+    store: Store,
+    objects: Objects,
+    user_id: str,
+    *,
+    filename: str,
+    content_type: str,
+    size_bytes: int,
+    url_ttl_s: int,
+    bytes_max: int,
+    pending_max: int = PENDING_UPLOADS_MAX,
+) -> tuple[Upload, str]:
+    """A pending upload and the URL to PUT its bytes to, which works for `url_ttl_s` (a week at most).
+
+    Raises Refusal (422, or 429 with too many pending ones) and Unavailable.
+    """
+    filename, content_type = _checked(filename, content_type, size_bytes, bytes_max)
+    upload_id, url_ttl_s = new_id("upload"), min(url_ttl_s, URL_TTL_S_MAX)
+    reply = await store.run(
+        CREATE_UPLOAD,
+        args=[upload_id, user_id, filename, content_type, size_bytes, url_ttl_s * 1_000, pending_max],
+    )
+    if reply[0] == b"too_many":
+        detail = f"{pending_max} uploads are pending: complete one, or wait until one lapses"
+        raise Refusal("rate_limited", detail, retry_after_s=int(reply[1]) / 1_000)
+    created, expires = int(reply[1]), int(reply[2])
+    upload = Upload(upload_id, user_id, filename, content_type, size_bytes, "pending", created, expires)
+    return upload, objects.presigned_put(upload.object_name, url_ttl_s)
+
+
+async def complete_upload(
+    store: Store, objects: Objects, user_id: str, upload_id: str, *, kept_s: int = COMPLETED_KEPT_S
+) -> Upload:
+    """Look at what has arrived, and settle the upload: completed, or refused and removed. May be repeated.
+
+    Raises Refusal: 404, 409 while nothing has arrived and when it has expired, 422 when it is not as declared.
+    """
+    upload = await load_upload(store, user_id, upload_id)
+    if upload.status == "pending":
+        await _settle(store, objects, upload, kept_s)
+        upload = await load_upload(store, user_id, upload_id)
+    if upload.refusal is not None:
+        raise invalid(*upload.refusal)
+    if upload.status != "completed":
+        raise Refusal("conflict", f"the upload is {upload.status}")
+    return upload
+
+
+async def retain_upload(store: Store, user_id: str, upload_id: str, kept_s: int) -> None:
+    """Keep a completed upload for at least `kept_s` from now, for a job that names it.
+
+    Raises Refusal: 404, or 409 when it is not completed.
+    """
+    status = b"not_found"
+    if is_id(upload_id, "upload"):
+        status = await store.run(RETAIN_UPLOAD, args=[upload_id, user_id, kept_s * 1_000])
+    if status == b"not_found":
+        raise not_found()
+    if status != b"completed":
+        raise Refusal("conflict", f"the upload is {status.decode()}")
+
+
+async def open_upload(store: Store, objects: Objects, user_id: str, upload_id: str, bytes_max: int) -> UploadedFile:
+    """The bytes of a completed upload. Raises Failure (the caller's fault) when there are none, and Unavailable."""
+    upload = await find_upload(store, user_id, upload_id)
+    if upload is None:
+        raise _failed("upload_not_found", "there is no such upload")
+    if upload.status != "completed":
+        raise _failed("upload_not_completed", f"the upload is {upload.status}")
+    if upload.size_bytes > bytes_max:
+        raise _failed("upload_too_large", f"the upload has more than {bytes_max} bytes")
+    try:
+        data = await objects.get(upload.object_name, bytes_max=upload.size_bytes)
+    except ValueError:
+        data = None
+    if data is None or hashlib.sha256(data).hexdigest() != upload.sha256:
+        raise _failed("upload_changed", "the upload was overwritten or removed after it was completed")
+    return UploadedFile(upload.id, upload.filename, upload.content_type, data)
+
+
+async def expire_uploads(store: Store, objects: Objects, *, limit: int = _SWEPT_AT_ONCE) -> int:
+    """Remove the objects of uploads that lapsed, at most `limit` of them; how many there were.
+
+    Call it again at once when it returns `limit`. Raises Unavailable, and goes on from there the next time.
+    """
+    due = [word.decode() for word in await store.run(EXPIRE_UPLOADS, args=[limit])]
+    for upload_id, user_id, created in zip(due[::3], due[1::3], due[2::3], strict=True):
+        await objects.remove(upload_name(user_id, upload_id, int(created)))
+        await store.call("PEXPIRE", store.keys.upload + upload_id, _EPITAPH_MS)
+        await store.call("ZREM", store.keys.uploads, upload_id)
+    return len(due) // 3
+
+
+def _checked(filename: str, content_type: str, size_bytes: int, bytes_max: int) -> tuple[str, str]:
+    try:
+        filename = clean_filename(filename)
+    except ValueError as wrong:
+        raise invalid("#/filename", str(wrong)) from None
+    content_type = content_type.partition(";")[0].strip().lower()
+    content_type = _ALIASES.get(content_type, content_type)
+    if content_type not in UPLOAD_TYPES:
+        raise invalid("#/content_type", f"one of {', '.join(sorted(UPLOAD_TYPES))} can be uploaded")
+    if not 1 <= size_bytes <= bytes_max:
+        raise invalid("#/size_bytes", f"an upload has 1 to {bytes_max} bytes", "out_of_range")
+    return filename, content_type
+
+
+async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int) -> None:
+    """Settle it by what has arrived; whoever comes second changes nothing."""
+    found: dict[str, str]
+    try:
+        arrived = await examine(
+            objects, upload.object_name, content_type=upload.content_type, size_bytes=upload.size_bytes
+        )
+    except Refusal as refusal:
+        status, found = "refused", _refused(refusal)
+    else:
+        if arrived is None:
+            raise Refusal("conflict", "the file has not arrived: PUT it to the URL first")
+        status, found = "completed", _completed(arrived)
+    words = [word for field in found.items() for word in field]
+    now = await store.run(SETTLE_UPLOAD, args=[upload.id, upload.user_id, status, kept_s * 1_000, *words])
+    if now == b"refused":
+        await _remove_if_possible(objects, upload.object_name)
+
+
+def _completed(arrived: Arrived) -> dict[str, str]:
+    pages = {} if arrived.page_count is None else {"pages": str(arrived.page_count)}
+    return {"sha256": arrived.sha256, **pages}
+
+
+def _refused(refusal: Refusal) -> dict[str, str]:
+    return {f"refused_{member}": refusal.errors[0][member] for member in ("pointer", "detail", "code")}
+
+
+async def _remove_if_possible(objects: Objects, name: str) -> None:
+    try:
+        await objects.remove(name)
+    except Unavailable:
+        return  # the sweep does it, once the URL has lapsed
+
+
+def _failed(code: str, detail: str) -> Failure:
+    return Failure(code, detail, fault="caller")
