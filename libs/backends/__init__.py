@@ -1,0 +1,1 @@
+"""Servers that do inference, each behind the protocol it speaks."""

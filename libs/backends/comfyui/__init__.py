@@ -1,0 +1,12 @@
+"""The client of ComfyUI's protocol.
+
+client (what handlers call) → run (one graph's way) → server (HTTP), listener (WebSocket);
+events, record, refusals, outputs and catalogue are pure readers of what comes back.
+"""
+
+from libs.backends.comfyui.client import ComfyUI
+from libs.backends.comfyui.outputs import OutputFile
+from libs.backends.comfyui.patience import Patience
+from libs.backends.comfyui.server import Graph
+
+__all__ = ["ComfyUI", "Graph", "OutputFile", "Patience"]

@@ -1,0 +1,67 @@
+"""Following a prompt to its end: its record over HTTP is the truth, the socket tells progress and when to look."""
+
+from __future__ import annotations
+
+import asyncio
+
+from libs.backends.comfyui.listener import Heard, Listener
+from libs.backends.comfyui.patience import Patience
+from libs.backends.comfyui.record import Record
+from libs.backends.comfyui.server import Graph, Server
+from libs.backends.submission import Watcher
+from libs.errors import Unavailable
+
+__all__ = ["Follower"]
+
+_SOON_S = 0.02
+
+
+class Follower:
+    """Follows the prompts of one graph for one watcher."""
+
+    def __init__(self, server: Server, graph: Graph, watcher: Watcher, patience: Patience) -> None:
+        self._server = server
+        self._graph = graph
+        self._watcher = watcher
+        self._patience = patience
+
+    async def end_of(self, prompt_id: str, listener: Listener) -> Record:
+        """The record of a prompt that lives no more; raises Unavailable when the server stays away."""
+        silence_s = self._patience.poll_s
+        while True:
+            record = await self._look(prompt_id)
+            if not record.alive:
+                return record
+            # The end is told a moment before it is on record.
+            ended = await self._hear(listener, silence_s)
+            silence_s = _SOON_S if ended else min(silence_s * 2, self._patience.poll_s)
+
+    async def _look(self, prompt_id: str) -> Record:
+        """The record; a server that is away for a while, to restart say, is waited for."""
+        clock = asyncio.get_running_loop()
+        patient_until = clock.time() + self._patience.away_s
+        while True:
+            try:
+                return await self._server.look_up(prompt_id)
+            except Unavailable:
+                if clock.time() > patient_until:
+                    raise
+                await asyncio.sleep(self._patience.reconnect_s)
+
+    async def _hear(self, listener: Listener, silence_s: float) -> bool:
+        """Pass on news until it is time to look at the record; returns whether the end was told."""
+        while heard := await listener.hear(silence_s):
+            await self._tell(heard)
+            if heard.look:
+                return heard.ended
+        return False
+
+    async def _tell(self, heard: Heard) -> None:
+        if progress := heard.progress:
+            node_class = str(self._graph.get(progress.node or "", {}).get("class_type", ""))
+            message = "sampling" if "Sampler" in node_class else node_class
+            await self._watcher.progress(progress.done, progress.total, message)
+        if heard.preview:
+            await self._watcher.preview(heard.preview.picture, heard.preview.content_type)
+        if heard.note:
+            await self._watcher.log(heard.note.text)

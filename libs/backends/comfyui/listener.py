@@ -1,0 +1,131 @@
+"""One client's ear at ComfyUI: a WebSocket that is opened again whenever it closes or falls silent.
+
+Only the latest of each kind of event is kept, and nothing waits for its reader: ComfyUI sends to all its clients in
+turn, so a slow one would hold up everybody's. (`asyncio.timeout` throughout: before Python 3.12 `wait_for` may swallow
+a cancellation.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import WebSocketException
+
+from libs.backends.comfyui.events import FEATURE_FLAGS, Ended, Event, Note, Preview, Progress, read_message
+from libs.backends.comfyui.patience import Patience
+
+__all__ = ["Heard", "Listener"]
+
+_MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+_CLOSE_S = 0.5
+
+
+@dataclass(slots=True)
+class Heard:
+    """What has been heard since the last look. `look` asks for one at the prompt's record, `ended` says why."""
+
+    progress: Progress | None = None
+    preview: Preview | None = None
+    note: Note | None = None
+    look: bool = False
+    ended: bool = False
+
+
+class Listener:
+    """Listens from `async with` on; `prompt_id` tells our events from others on the same socket."""
+
+    def __init__(self, url: str, client_id: str, prompt_id: str, patience: Patience) -> None:
+        """`url` is ComfyUI's own (http or https)."""
+        scheme, rest = url.rstrip("/").split("://", 1)
+        self._url = f"{'wss' if scheme == 'https' else 'ws'}://{rest}/ws?clientId={quote(client_id)}"
+        self.prompt_id = prompt_id
+        self._patience = patience
+        self._heard = Heard()
+        self._news = asyncio.Event()
+        self._connected = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def connected(self) -> None:
+        """Wait for the first connection, but not for long: without a socket there is still the polling."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._patience.connect_s):
+                await self._connected.wait()
+
+    async def hear(self, silence_s: float) -> Heard | None:
+        """What is new; None after `silence_s` without anything."""
+        try:
+            async with asyncio.timeout(silence_s):
+                await self._news.wait()
+        except TimeoutError:
+            return None
+        heard, self._heard = self._heard, Heard()
+        self._news.clear()
+        return heard
+
+    async def _listen(self) -> None:
+        pause_s = self._patience.reconnect_s
+        while True:
+            try:
+                async with connect(
+                    self._url,
+                    open_timeout=self._patience.connect_s,
+                    close_timeout=_CLOSE_S,
+                    max_size=_MESSAGE_BYTES_MAX,
+                    proxy=None,
+                    origin=None,
+                    user_agent_header="arqade",
+                ) as socket:
+                    await socket.send(FEATURE_FLAGS)
+                    pause_s = self._patience.reconnect_s
+                    await self._receive(socket)
+            except (OSError, TimeoutError, WebSocketException):
+                self._call_for_a_look()
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1))
+            pause_s = min(pause_s * 2, self._patience.poll_s)
+
+    async def _receive(self, socket: ClientConnection) -> None:
+        """Take messages until the socket closes, or says nothing for so long that it may have been forgotten."""
+        self._connected.set()
+        self._call_for_a_look()
+        while True:
+            async with asyncio.timeout(self._patience.silence_s):  # 3.11's wait_for may swallow a cancellation
+                message = await socket.recv()
+            event = read_message(message)
+            if event and event.prompt_id in (None, self.prompt_id):
+                self._note(event)
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case Progress():
+                self._heard.progress = event
+            case Preview():
+                self._heard.preview = event
+            case Note():
+                self._heard.note = event
+            case Ended():
+                self._heard.look = self._heard.ended = True
+        self._news.set()
+
+    def _call_for_a_look(self) -> None:
+        """What was said while we were not listening is lost: only a look at the record can tell."""
+        self._heard.look = True
+        self._news.set()

@@ -1,0 +1,107 @@
+"""What ComfyUI knows of a prompt, told the same way by both generations of its API. Pure: JSON in, a Record out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from libs.errors import Failure, Unavailable
+
+__all__ = ["UNKNOWN", "Record", "State", "read_history", "read_job", "read_queue"]
+
+State = Literal["unknown", "pending", "running", "completed", "failed", "interrupted"]
+
+_JOB_STATES: Mapping[str, State] = {
+    "pending": "pending",
+    "in_progress": "running",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "interrupted",
+}
+_MESSAGE_CHARACTERS_MAX = 300
+_OUT_OF_MEMORY = ("out of memory", "outofmemory", "allocation on device")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A prompt as its server sees it; `outputs` by node, `error` as its execution_error event told it."""
+
+    state: State
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    error: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it waits or runs."""
+        return self.state in ("pending", "running")
+
+    @property
+    def out_of_memory(self) -> bool:
+        """Whether it failed for want of memory on the device."""
+        told = f"{self.error.get('exception_type', '')} {self.error.get('exception_message', '')}".lower()
+        return any(sign in told for sign in _OUT_OF_MEMORY)
+
+    def failure(self) -> Failure:
+        """Why a failed prompt failed, for the caller's eyes: node and message, never the traceback beside them."""
+        if self.out_of_memory:
+            return Failure("out_of_memory", "the backend ran out of memory", retryable=True)
+        node, node_type = self.error.get("node_id", "?"), self.error.get("node_type", "?")
+        lines = str(self.error.get("exception_message", "")).strip().splitlines() or ["no message"]
+        detail = f"node {node} ({node_type}) failed: {lines[0]}"
+        return Failure("execution_failed", detail[:_MESSAGE_CHARACTERS_MAX], retryable=True)
+
+
+UNKNOWN = Record("unknown")
+
+
+def read_job(job: Mapping[str, Any]) -> Record:
+    """Read the answer of `/api/jobs/{id}`; raises Unavailable when it makes no sense."""
+    state = _JOB_STATES.get(str(job.get("status")))
+    if state is None:
+        raise Unavailable("comfyui", "comfyui tells a job's status in a word we do not know")
+    if state in ("pending", "running"):
+        return Record(state)
+    record = _ended(state, job.get("outputs"), job.get("execution_status"))
+    return record if record.error else Record(record.state, record.outputs, _mapping(job.get("execution_error")))
+
+
+def read_history(history: Mapping[str, Any], prompt_id: str) -> Record:
+    """Read the answer of `/history/{id}`. A prompt that still waits or runs is unknown to it."""
+    entry = history.get(prompt_id)
+    if not isinstance(entry, dict):
+        return UNKNOWN
+    status = _mapping(entry.get("status"))
+    return _ended("failed" if status.get("status_str") == "error" else "completed", entry.get("outputs"), status)
+
+
+def read_queue(queue: Mapping[str, Any], prompt_id: str) -> Record:
+    """Read the answer of `/queue`; raises Unavailable when it makes no sense."""
+    states: tuple[tuple[str, State], ...] = (("queue_running", "running"), ("queue_pending", "pending"))
+    for name, state in states:
+        entries = queue.get(name)
+        if not isinstance(entries, list):
+            raise Unavailable("comfyui", "comfyui tells its queue in a way we do not know")
+        if any(isinstance(entry, list) and entry[1:2] == [prompt_id] for entry in entries):
+            return Record(state)
+    return UNKNOWN
+
+
+def _ended(state: State, outputs: object, status: object) -> Record:
+    """An interrupted prompt is told as a failed one; only its messages tell it apart."""
+    messages = dict(_messages(status))
+    if state == "failed" and "execution_interrupted" in messages:
+        state = "interrupted"
+    return Record(state, _mapping(outputs), messages.get("execution_error", {}))
+
+
+def _messages(status: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    messages = _mapping(status).get("messages")
+    for entry in messages if isinstance(messages, list) else ():
+        match entry:
+            case [str(name), dict(data), *_]:
+                yield name, data
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,114 @@
+"""ComfyUI's HTTP routes, one method each; both generations of its API answer alike.
+
+Sources: a running 0.8.0, and `server.py` and `comfy_execution/jobs.py` of newer releases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from libs.backends.comfyui.outputs import Saved
+from libs.backends.comfyui.patience import Patience
+from libs.backends.comfyui.record import UNKNOWN, Record, read_history, read_job, read_queue
+from libs.backends.comfyui.refusals import workflow_invalid
+from libs.backends.transport import OversizeError, Reply, Transport
+from libs.errors import Failure
+
+__all__ = ["Graph", "Server"]
+
+#: A workflow in ComfyUI's API format: node id → {"class_type", "inputs"}.
+Graph = Mapping[str, Mapping[str, Any]]
+
+_BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
+_CANCEL_TRIES = 5
+
+
+class Server:
+    """One ComfyUI. Every method raises Unavailable when it is away or makes no sense."""
+
+    def __init__(self, url: str, patience: Patience) -> None:
+        self.url = url
+        self._patience = patience
+        self._http = Transport("comfyui", url, call_s=patience.call_s, connect_s=patience.connect_s)
+
+    async def aclose(self) -> None:
+        """Close its connections."""
+        await self._http.aclose()
+
+    async def submit(self, graph: Graph, *, prompt_id: str, client_id: str) -> str:
+        """Queue a graph and return the id it runs under: ours, or with a server that takes none, its own.
+
+        The same id twice runs twice: look it up first. Raises Failure when the graph is not accepted as a whole.
+        """
+        reply = await self._http.post("/prompt", {"prompt": graph, "prompt_id": prompt_id, "client_id": client_id})
+        if reply.status == _BAD_REQUEST:
+            raise workflow_invalid(reply.load_object())
+        if reply.status == _SERVER_ERROR:  # it lives, and chokes on this very graph
+            raise Failure("backend_error", "the backend could not read the workflow", retryable=True)
+        told = reply.require_ok().load_object()
+        if isinstance(told.get("prompt_id"), str):
+            prompt_id = told["prompt_id"]
+        if told.get("node_errors"):  # accepted, with some outputs silently left out
+            await self.cancel(prompt_id)
+            raise workflow_invalid(told)
+        return prompt_id
+
+    async def look_up(self, prompt_id: str) -> Record:
+        """What the server knows of a prompt."""
+        reply = await self._http.get(f"/api/jobs/{prompt_id}")
+        if reply.status != _NOT_FOUND:
+            return read_job(reply.require_ok().load_object())
+        if _knows_jobs(reply):
+            return UNKNOWN
+        # In this order: a prompt moves from the queue to the history, never back, so it cannot slip through.
+        queue = (await self._http.get("/queue")).require_ok().load_object()
+        queued = read_queue(queue, prompt_id)
+        if queued.alive:
+            return queued
+        return read_history((await self._http.get(f"/history/{prompt_id}")).require_ok().load_object(), prompt_id)
+
+    async def cancel(self, prompt_id: str) -> None:
+        """End a prompt wherever it is; one that has ended, or is not known, is left alone."""
+        reply = await self._http.post(f"/api/jobs/{prompt_id}/cancel", {})
+        if reply.ok and "cancelled" in (reply.find_object() or {}):
+            return
+        for _ in range(_CANCEL_TRIES):  # it may begin to run between the look and the word
+            record = await self.look_up(prompt_id)
+            if record.state == "pending":
+                (await self._http.post("/queue", {"delete": [prompt_id]})).require_ok()
+            elif record.state == "running":
+                # Never without an id: that would end whatever runs, anyone's.
+                (await self._http.post("/interrupt", {"prompt_id": prompt_id})).require_ok()
+                return
+            else:
+                return
+
+    async def fetch(self, saved: Saved, bytes_max: int) -> bytes | None:
+        """The bytes of an output; None when the file is gone. Raises Failure past `bytes_max`."""
+        where = {"filename": saved.name, "subfolder": saved.subfolder, "type": saved.folder}
+        try:
+            reply = await self._http.get("/view", params=where, total_s=self._patience.fetch_s, bytes_max=bytes_max)
+        except OversizeError:
+            raise Failure("output_too_large", "the outputs of the workflow are too large to keep") from None
+        if reply.status == _NOT_FOUND:
+            return None
+        return reply.require_ok().body
+
+    async def free(self) -> None:
+        """Have it unload its models and give back what memory it can."""
+        (await self._http.post("/free", {"unload_models": True, "free_memory": True})).require_ok()
+
+    async def object_info(self, node_class: str = "") -> dict[str, Any]:
+        """The declaration of one node class, or of all."""
+        path = f"/object_info/{node_class}" if node_class else "/object_info"
+        return (await self._http.get(path)).require_ok().load_object()
+
+    async def system_stats(self) -> dict[str, Any]:
+        """Version, memory and devices."""
+        return (await self._http.get("/system_stats")).require_ok().load_object()
+
+
+def _knows_jobs(not_found: Reply) -> bool:
+    """Whether a 404 is about the job; servers without that route answer in plain text."""
+    return "error" in (not_found.find_object() or {})

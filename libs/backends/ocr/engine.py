@@ -1,0 +1,97 @@
+"""The OCR backend of a worker: a pool of child processes, one page set in each at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from libs.backends.ocr.page import Page
+from libs.backends.ocr.process import Child
+from libs.backends.ocr.wire import Bounds, EngineName, Language, Request
+from libs.errors import Unavailable
+
+__all__ = ["OcrEngine"]
+
+
+class OcrEngine:
+    """Reads pictures in `processes` children of `threads` computing threads each.
+
+    Every child holds its loaded models: about 0.5 GB resident with rapidocr. `memory_bytes_max` bounds a child's
+    address space, which is larger than what it uses; `page_s` bounds the time of a page. `tesseract` names the
+    program where it is not on the PATH.
+    """
+
+    def __init__(
+        self,
+        processes: int = 1,
+        *,
+        threads: int = 1,
+        memory_bytes_max: int = 4 * 1024**3,
+        page_s: float = 120.0,
+        tesseract: str = "tesseract",
+    ) -> None:
+        """Nothing is started yet: `open` does, or else the first page."""
+        bounds = Bounds(threads, memory_bytes_max, page_s, shutil.which(tesseract))
+        self._children = [Child(bounds) for _ in range(processes)]
+        self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
+        self._restarts: set[asyncio.Task[None]] = set()
+        for child in self._children:
+            self._free.put_nowait(child)
+
+    async def open(self) -> None:
+        """Start every child and load its models; raises Unavailable when one does not start."""
+        await asyncio.gather(*(child.start() for child in self._children))
+
+    async def aclose(self) -> None:
+        """End every child; what they were reading fails."""
+        for restart in self._restarts:
+            restart.cancel()
+        await asyncio.gather(*self._restarts, *(child.stop() for child in self._children), return_exceptions=True)
+
+    async def page_count(self, data: bytes, content_type: str) -> int:
+        """How many pages a file has; raises Failure `image_unreadable` (the caller's fault) when it is no picture."""
+        async with self._borrowed() as child:
+            count = await child.ask(Request(content_type), data)
+            while await child.next_page() is not None:
+                pass
+            return count
+
+    async def pages(
+        self, data: bytes, content_type: str, *, engine: EngineName = "rapidocr", language: Language = "en"
+    ) -> AsyncIterator[Page]:
+        """Each page of a file as soon as it is read; left early, the reading stops.
+
+        Raises Failure: `image_unreadable` (the caller's fault), `engine_unavailable`, `language_unavailable`, and the
+        retryable `ocr_crashed` and `ocr_timed_out`; Unavailable when no child can be started.
+        """
+        async with self._borrowed() as child:
+            await child.ask(Request(content_type, engine, language), data)
+            while (page := await child.next_page()) is not None:
+                yield Page.from_json(page)
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Child]:
+        """A child that is ready; whoever leaves it in the middle of a request leaves it dead."""
+        child = await self._free.get()
+        try:
+            await child.start()
+            yield child
+        finally:
+            if child.busy:
+                child.kill()
+                self._restart(child)
+            self._free.put_nowait(child)
+
+    def _restart(self, child: Child) -> None:
+        """Load the next one while nobody waits for it yet."""
+        restart = asyncio.create_task(_restarted(child))
+        self._restarts.add(restart)
+        restart.add_done_callback(self._restarts.discard)
+
+
+async def _restarted(child: Child) -> None:
+    await child.stop()
+    with suppress(Unavailable):  # whoever needs the child next is told
+        await child.start()

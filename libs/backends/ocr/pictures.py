@@ -1,0 +1,80 @@
+"""From an uploaded file to upright RGB pages. Runs in the OCR child only: decoders of foreign bytes are not trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from io import BytesIO
+
+from PIL import Image, ImageOps
+
+from libs.errors import Failure
+
+__all__ = ["FORMATS", "PAGES_MAX", "PIXELS_MAX", "Document"]
+
+PIXELS_MAX = 25_000_000
+PAGES_MAX = 100
+
+#: Pillow's name for each content type that can be read.
+FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF", "image/webp": "WEBP"}
+
+# Of two guards this is the second, for sizes that only show while decoding.
+Image.MAX_IMAGE_PIXELS = PIXELS_MAX
+
+
+class Document:
+    """A file with pages. Raises Failure `image_unreadable`, the caller's fault, for what is none."""
+
+    def __init__(self, data: bytes, content_type: str) -> None:
+        """Open the file: this reads its headers and decodes nothing."""
+        if content_type not in FORMATS:
+            raise _unreadable(f"OCR reads {', '.join(sorted(FORMATS))}, and not this file's type")
+        try:
+            self._image: Image.Image = Image.open(BytesIO(data), formats=[FORMATS[content_type]])
+            # A TIFF has pages. The frames of other formats are an animation, or a phone's second view: page one.
+            self.page_count: int = self._image.n_frames if content_type == "image/tiff" else 1  # type: ignore[attr-defined]
+        except Exception as error:
+            raise _unreadable("the file is not a picture of its type, or it is damaged") from error
+        if self.page_count > PAGES_MAX:
+            raise _unreadable(f"the file has {self.page_count} pages; {PAGES_MAX} are allowed")
+
+    def pages(self) -> Iterator[Image.Image]:
+        """Decode one page after the other."""
+        for index in range(self.page_count):
+            yield self._page(index)
+
+    def _page(self, index: int) -> Image.Image:
+        try:
+            if index:
+                self._image.seek(index)
+            width, height = self._image.size
+            if width * height <= PIXELS_MAX:
+                return upright_rgb(self._image)
+        # A decoder may raise anything at all on a damaged file.
+        except Exception as error:
+            raise _unreadable(f"page {index + 1} is damaged") from error
+        raise _unreadable(f"page {index + 1} has {width} x {height} pixels; {PIXELS_MAX} in all are allowed")
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """The picture as a reader sees it: turned as its camera said, on white paper, in RGB."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith(("I", "F")):
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        picture = image.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "white")
+        image = Image.alpha_composite(paper, picture)
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 or 32 bits, stretched over 8: Pillow's own conversion cuts everything bright to white."""
+    deep = image.convert("F")
+    low, high = deep.getextrema()
+    if not isinstance(low, float) or not isinstance(high, float) or high <= low:
+        return image.convert("L")
+    return deep.point(lambda value: value * (255 / (high - low)) - low * 255 / (high - low)).convert("L")
+
+
+def _unreadable(detail: str) -> Failure:
+    return Failure("image_unreadable", detail[:1].upper() + detail[1:], fault="caller")

@@ -1,0 +1,124 @@
+"""What a kind of job is: the contract between a handler and everything that runs it.
+
+A handler is an async function of its validated input and an attempt. It reaches backends and uploads through
+the attempt, and nothing of Redis, S3, ARQ or HTTP. To add a kind, add a file with a `KIND` in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+from pydantic import BaseModel
+
+from libs.access.plan import Limits
+from libs.artifacts.artifact import NewArtifact
+from libs.artifacts.uploads import UploadedFile
+from libs.backends.backends import Backends
+from libs.backends.submission import Submission
+from libs.jobs.status import StopReason
+
+__all__ = ["Attempt", "Input", "Kind", "Offer", "Output", "StopReason", "Submission"]
+
+
+class Input(BaseModel):
+    """Base of every kind's input: unknown members are refused, values are not coerced from other types."""
+
+    model_config = {"extra": "forbid", "strict": True, "frozen": True}
+
+
+InputT = TypeVar("InputT", bound=Input)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a handler returns: a JSON object for the caller, and files to keep."""
+
+    value: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: tuple[NewArtifact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the backends of a kind offer now, as the workers last published it; empty where nothing is known yet."""
+
+    catalogue: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Attempt(Protocol):
+    """One attempt at a job, as its handler sees it."""
+
+    @property
+    def job_id(self) -> str:
+        """The job's id."""
+
+    @property
+    def number(self) -> int:
+        """Which attempt this is, from 1."""
+
+    @property
+    def backends(self) -> Backends:
+        """The backends this worker reaches."""
+
+    @property
+    def submission(self) -> Submission | None:
+        """What an earlier attempt submitted to a backend: it may be waiting, running, done or lost there."""
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        """Why the handler was stopped, once `asyncio.CancelledError` is raised in it."""
+
+    async def submitted(self, submission: Submission) -> None:
+        """Record a submission; to be awaited before the backend is called."""
+
+    async def progress(self, done: float, total: float, message: str = "") -> None:
+        """Report progress; at most two reports a second are published, the latest wins."""
+
+    async def log(self, message: str) -> None:
+        """Tell the job's followers one line."""
+
+    async def preview(self, picture: bytes, content_type: str) -> None:
+        """Show the job's followers a small picture of the work so far; dropped when too many or over 64 KiB."""
+
+    async def open(self, upload_id: str) -> UploadedFile:
+        """The bytes of a completed upload of this job's user; raises Failure when there is none."""
+
+
+def _one_unit(_wanted: Any) -> int:
+    return 1
+
+
+def _no_uploads(_wanted: Any) -> Sequence[str]:
+    return ()
+
+
+def _no_objection(_wanted: Any, _offer: Offer, _limits: Limits) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[InputT]):
+    """A kind of job.
+
+    `queue` names the class of workers that run it. `cost` is the number of units a job reserves.
+    `prepare` may complete an input at submission (draw a seed); `check` may refuse it (raises Refusal) against
+    what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
+    `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
+    `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own.
+    `backend` names the catalogue that `check` is given.
+    """
+
+    name: str
+    queue: str
+    input: type[InputT]
+    run: Callable[[InputT, Attempt], Awaitable[Output]]
+    summary: str = ""
+    cost: Callable[[InputT], int] = _one_unit
+    prepare: Callable[[InputT], InputT] | None = None
+    check: Callable[[InputT, Offer, Limits], None] = _no_objection
+    uploads: Callable[[InputT], Sequence[str]] = _no_uploads
+    backend: str | None = None
+    timeout_s: float = 300
+    soft_timeout_s: float | None = None
+    attempts_max: int = 3

@@ -1,0 +1,134 @@
+"""Stopping an attempt ends its prompt where that was asked, and never anyone else's."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from libs.backends.submission import Submission
+from libs.embedded.comfyui_standin import Fault
+from libs.jobs.status import StopReason
+from tests.fakes.attempt import FakeAttempt, stop
+from tests.integration.libs.backends.comfyui.bench import Bench, until
+
+LONG = 2_000
+
+
+@pytest.mark.parametrize("reason", ["canceled", "timed_out"])
+async def test_a_running_prompt_is_interrupted_by_its_id(bench: Bench, reason: StopReason) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    await stop(task, attempt, reason)
+    assert task.cancelled()
+    await until(lambda: bench.standin.prompts.remaining == 0)
+    assert bench.standin.prompts.interrupts == [attempt.submissions[0].ref]
+    assert bench.states() == {attempt.submissions[0].ref: "error"}
+
+
+async def test_a_waiting_prompt_is_taken_out_and_the_running_one_goes_on(bench: Bench) -> None:
+    other = bench.run(bench.attempt("job_other"), steps=60, seed=2)
+    await until(lambda: bench.runs == 1)
+    attempt = bench.attempt()
+    task = bench.run(attempt)
+    await until(lambda: bench.standin.prompts.remaining == 2)
+    await stop(task, attempt, "canceled")
+    assert await other
+    assert bench.runs == 1
+    assert list(bench.states().values()) == ["success"]
+
+
+@pytest.mark.parametrize("reason", ["released", "lost"])
+async def test_a_handed_over_prompt_goes_on(bench: Bench, reason: StopReason) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=60)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    await stop(task, attempt, reason)
+    await until(lambda: bench.standin.prompts.remaining == 0)
+    assert list(bench.states().values()) == ["success"]
+
+
+async def test_a_worker_that_was_frozen_around_the_call_takes_its_prompt_back(bench: Bench) -> None:
+    class Frozen(FakeAttempt):
+        async def submitted(self, submission: Submission) -> None:
+            await super().submitted(submission)
+            if len(self.submissions) == 2:  # the second word, after the call: the lease is gone meanwhile
+                self.stop_reason = "lost"
+                asyncio.current_task().cancel()  # type: ignore[union-attr]
+                await asyncio.sleep(0)
+
+    attempt = Frozen(comfyui=bench.comfyui)
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait({task})
+    assert task.cancelled()
+    await until(lambda: bench.standin.prompts.remaining == 0)
+    assert "success" not in bench.states().values()
+
+
+async def test_a_prompt_that_is_canceled_while_it_is_submitted_does_not_stay_behind(bench: Bench) -> None:
+    attempt = bench.attempt()
+    attempt.before_submitted = lambda _submission: attempt.reported.set()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    await stop(task, attempt, "canceled")
+    assert task.cancelled()
+    await until(lambda: bench.standin.prompts.remaining == 0)
+
+
+async def test_a_resumed_prompt_that_is_canceled_before_it_was_found_ends_too(bench: Bench) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    await stop(task, attempt, "released")
+    following = attempt.next_attempt()
+    following.stop_reason = "canceled"
+    resumed = bench.run(following, steps=LONG)
+    await asyncio.sleep(0)
+    resumed.cancel()
+    await asyncio.wait({resumed})
+    await until(lambda: bench.standin.prompts.remaining == 0)
+
+
+async def test_a_second_cancellation_does_not_save_the_prompt(bench: Bench) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    attempt.stop_reason = "canceled"
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    await until(lambda: bench.standin.prompts.remaining == 0)
+
+
+async def test_a_backend_that_does_not_answer_holds_up_the_end_for_a_moment_only(bench: Bench) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=100)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    bench.faults(Fault("hang", "/"))
+    began = time.monotonic()
+    await stop(task, attempt, "canceled")
+    assert task.cancelled()
+    assert time.monotonic() - began < 3
+
+
+async def test_what_takes_too_long_is_ended_at_the_backend(bench: Bench) -> None:
+    bench.comfyui._timeout_s = 0.2
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait({task})
+    assert getattr(task.exception(), "code", None) == "backend_timeout"
+    await until(lambda: bench.standin.prompts.remaining == 0)
+    assert bench.standin.prompts.interrupts == [attempt.submissions[0].ref]
+
+
+async def test_a_submission_that_nobody_resumes_can_be_ended(bench: Bench) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.wait_for(attempt.reported.wait(), 5)
+    await stop(task, attempt, "released")
+    await bench.comfyui.end(attempt.submissions[-1])
+    await until(lambda: bench.standin.prompts.remaining == 0)
+    assert list(bench.states().values()) == ["error"]
