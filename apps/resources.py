@@ -1,0 +1,114 @@
+"""What a process needs of the world, opened in order and closed in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from dataclasses import dataclass, field
+
+from apps.settings import Settings
+from libs.access.directory import Directory
+from libs.admission.admit import QueueRule
+from libs.admission.rate import RateRule
+from libs.artifacts.objects import Objects
+from libs.errors import Unavailable
+from libs.jobs.events import EventHub
+from libs.metrics import Metrics
+from libs.store.cells import Cells
+from libs.store.client import Store
+from libs.store.guard import inspect
+from libs.store.keyspace import Keyspace
+from libs.store.url import parse_url
+
+__all__ = ["Resources", "open_objects", "open_resources", "redis_refusals"]
+
+log = logging.getLogger(__name__)
+
+_BUCKET_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What the API and the worker share. None of it has to be reachable when it is opened."""
+
+    settings: Settings
+    store: Store
+    cells: Cells
+    objects: Objects
+    directory: Directory
+    events: EventHub
+    metrics: Metrics
+    rate_rule: RateRule | None
+    queue_rule: QueueRule
+    background: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Close what was opened, last first."""
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
+        await self.events.close()
+        self.objects.close()
+        await self.store.close()
+
+
+async def open_resources(settings: Settings, name: str = "arqade-api") -> Resources:
+    """Open everything; `name` is what Redis lists the connection under. A part that is away is waited for meanwhile.
+
+    Raises ValueError for a setting that says nothing.
+    """
+    address, keys = parse_url(settings.redis_url.get_secret_value()), Keyspace.with_prefix(settings.redis_prefix)
+    store = Store(address, keys, timeout_s=settings.redis_timeout_s, name=name)
+    cells = Cells(store)
+    resources = Resources(
+        settings=settings,
+        store=store,
+        cells=cells,
+        objects=open_objects(settings),
+        directory=Directory(cells.shared),
+        events=EventHub(store),
+        metrics=Metrics(),
+        rate_rule=_rate_rule(settings),
+        queue_rule=QueueRule(settings.max_queue_size, settings.artifact_url_ttl),
+    )
+    resources.background.append(asyncio.create_task(_make_bucket(resources.objects), name="bucket"))
+    return resources
+
+
+def open_objects(settings: Settings) -> Objects:
+    """The object store of these settings; connects to nothing yet."""
+    return Objects(
+        settings.minio_endpoint,
+        settings.minio_access_key,
+        settings.minio_secret_key.get_secret_value(),
+        settings.minio_bucket,
+        settings.minio_region,
+        use_ssl=settings.minio_use_ssl,
+        public_endpoint=settings.minio_public_endpoint,
+        browser_origins=tuple(settings.cors_origins),
+    )
+
+
+async def redis_refusals(store: Store) -> list[str]:
+    """Why this Redis must not hold jobs: one that evicts would eat them. Empty also while it is away."""
+    with contextlib.suppress(Unavailable):
+        return [finding.line for finding in await inspect(store) if finding.level == "refuse"]
+    return []
+
+
+def _rate_rule(settings: Settings) -> RateRule | None:
+    if not settings.rate_limit_enabled:
+        return None
+    return RateRule(settings.rate_limit_window, settings.fleet_ceiling_per_minute)
+
+
+async def _make_bucket(objects: Objects) -> None:
+    while True:
+        try:
+            await objects.open()
+        except Unavailable as error:
+            log.warning("waiting for the object store: %s", error.detail)
+            await asyncio.sleep(_BUCKET_PAUSE_S)
+        else:
+            return

@@ -1,0 +1,1 @@
+"""The worker process: claims jobs, holds their leases, runs them."""

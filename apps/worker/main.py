@@ -1,0 +1,173 @@
+"""The worker process: `arqade worker`, and `arq apps.worker.main.WorkerSettings`, which starts the same one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvloop
+from arq.worker import Function, func
+
+from apps.resources import Resources, open_resources, redis_refusals
+from apps.settings import Settings
+from apps.worker.catalogue import publish_catalogue
+from apps.worker.run import Runner
+from apps.worker.sweep import Sweeper
+from libs.backends.backends import Backends
+from libs.backends.comfyui import ComfyUI
+from libs.backends.ocr import OcrEngine
+from libs.errors import Unavailable
+from libs.kinds import KINDS
+from libs.logs import set_up
+from libs.queue.pool import open_pool, redis_settings
+from libs.queue.worker import FairWorker
+
+__all__ = ["serve", "work"]
+
+log = logging.getLogger(__name__)
+
+_REDIS_PAUSE_S = 0.5
+_REFUSED = 2
+
+
+def serve(settings: Settings, queues: Sequence[str] = ()) -> int:
+    """Run a worker until SIGTERM; the exit code. `queues` overrides WORKER_QUEUES."""
+    set_up(settings.log_level, settings.log_format)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work(settings, queues))
+
+
+async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
+    """The whole life of a worker in a running event loop; the exit code."""
+    refusals = settings.refusals()
+    if refusals:
+        return _refuse(refusals)
+    resources = await open_resources(settings, "arqade-worker")
+    try:
+        refusals = await redis_refusals(resources.store)
+        if refusals:
+            return _refuse(refusals)
+        async with _opened_backends(settings, queues or settings.worker_queues) as backends:
+            await _work(resources, backends, queues or tuple(settings.worker_queues))
+    finally:
+        await resources.close()
+    return 0
+
+
+def _refuse(refusals: Sequence[str]) -> int:
+    for line in refusals:
+        print(f"arqade worker: {line}", file=sys.stderr)  # noqa: T201  # before logging means anything to its reader
+    return _REFUSED
+
+
+async def _work(resources: Resources, backends: Backends, queues: Sequence[str]) -> None:
+    settings = resources.settings
+    runner = Runner(
+        resources.store,
+        resources.objects,
+        backends,
+        KINDS,
+        resources.metrics,
+        settings.job_timeout,
+        settings.upload_bytes_max,
+    )
+    worker = FairWorker(
+        [func(_pong, name="ping"), *(_function(name) for name in KINDS)],
+        store=resources.store,
+        pool=await _open_pool(settings),
+        run=runner.run_job,
+        queues=queues,
+        slots=settings.arq_worker_concurrency,
+        lease_s=settings.lease_s,
+        recycle_after=settings.worker_recycle_after,
+    )
+    sweeper = Sweeper(resources.store, resources.objects, worker.id, [*queues, "default"])
+    resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
+    if "gpu" in queues:
+        resources.background.append(
+            asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")
+        )
+    _drain_on_signals(worker, settings.drain_grace_s)
+    log.info("worker %s takes %d jobs at once from %s", worker.id, settings.arq_worker_concurrency, ", ".join(queues))
+    try:
+        await worker.main()
+    finally:
+        await worker.pool.aclose()
+    log.info("worker %s is done", worker.id)
+
+
+@asynccontextmanager
+async def _opened_backends(settings: Settings, queues: Sequence[str]) -> AsyncIterator[Backends]:
+    comfyui = ComfyUI(settings.comfyui_url, settings.comfyui_timeout)
+    ocr = OcrEngine(settings.ocr_processes)
+    try:
+        if "cpu" in queues and settings.ocr_enabled:
+            await ocr.open()
+        yield Backends(comfyui, ocr)
+    finally:
+        await ocr.aclose()
+        await comfyui.aclose()
+
+
+async def _open_pool(settings: Settings) -> Any:
+    while True:
+        try:
+            return await open_pool(settings.redis_url.get_secret_value())
+        except Unavailable as error:
+            log.warning("waiting for redis: %s", error.detail)
+            await asyncio.sleep(_REDIS_PAUSE_S)
+
+
+def _drain_on_signals(worker: FairWorker, grace_s: float) -> None:
+    draining: list[asyncio.Task[None]] = []
+
+    def drain() -> None:
+        if not draining:
+            log.info("worker %s drains", worker.id)
+            draining.append(asyncio.create_task(worker.drain(grace_s), name="drain"))
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        worker.loop.add_signal_handler(signum, drain)
+
+
+def _function(kind: str) -> Function:
+    """ARQ's function of a kind. Our own jobs are run by the Runner; this one answers a foreign `enqueue_job`."""
+
+    async def submit_through_the_api(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> None:
+        raise RuntimeError(f"jobs of kind {kind} are submitted through the API, which knows whose they are")
+
+    return func(submit_through_the_api, name=kind)
+
+
+async def _pong(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> str:
+    """Answer a foreign `enqueue_job("ping")`: the way to try a worker with stock ARQ."""
+    return "pong"
+
+
+async def _hand_over(_ctx: dict[Any, Any]) -> None:
+    """Run under ARQ's own command line: its Worker has started, and ours takes its place and its signals.
+
+    It never returns to ARQ's poll: SystemExit ends the process with our exit code.
+    """
+    raise SystemExit(await work(Settings()))
+
+
+def __getattr__(name: str) -> Any:
+    """`WorkerSettings` is made when ARQ's command line asks for it, so that importing this module reads no setting."""
+    if name != "WorkerSettings":
+        raise AttributeError(name)
+    settings = Settings()
+    return type(
+        "WorkerSettings",
+        (),
+        {
+            "functions": [func(_pong, name="ping")],
+            "on_startup": _hand_over,
+            "redis_settings": redis_settings(settings.redis_url.get_secret_value()),
+        },
+    )

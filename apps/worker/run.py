@@ -1,0 +1,188 @@
+"""One attempt at a job, start to end.
+
+::
+
+    start ──► handle ──► keep artifacts ──► succeed
+                │               │
+                └───────────────┴──► retry | fail | cancel | release
+
+Every way out is an `Outcome`, and one script commits it. A handler that raises anything but its vocabulary has a bug:
+that costs an attempt, and the caller is told no more than that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from apps.worker.attempt import LiveAttempt
+from libs.artifacts.artifact import Artifact
+from libs.artifacts.keep import keep
+from libs.artifacts.objects import Objects
+from libs.backends.backends import Backends
+from libs.errors import Failure, Unavailable
+from libs.jobs.lifecycle import Claim, Ending, Payment, finish
+from libs.jobs.payload import UnknownVersionError, decode_payload
+from libs.kinds.kind import Kind, Output
+from libs.metrics import Metrics
+from libs.queue.patience import through_outages
+from libs.queue.running import Running
+from libs.store.client import Store
+
+__all__ = ["Outcome", "Runner"]
+
+log = logging.getLogger(__name__)
+
+_RETRY_S_BASE, _RETRY_S_MAX = 0.5, 30.0
+_NEWER_WORKER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, and what the record is told."""
+
+    ending: Ending
+    payment: Payment = "settle"
+    delay_s: float = 0.0
+    output: Mapping[str, Any] | None = None
+    artifacts: Sequence[Artifact] = ()
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Runs claimed jobs; one for a worker process."""
+
+    store: Store
+    objects: Objects
+    backends: Backends
+    kinds: Mapping[str, Kind[Any]]
+    metrics: Metrics
+    timeout_s_max: float = 1_200.0
+    upload_bytes_max: int = 50 * 1024 * 1024
+    random: random.Random = field(default_factory=random.Random)
+
+    async def run_job(self, running: Running) -> None:
+        """Run one attempt and commit how it ended; raises FencedError when it was not ours any more."""
+        claim = running.claim
+        outcome = await self._attempt(running)
+        if running.stop_reason == "lost":
+            log.warning("job %s: attempt %d was lost, nothing is written", claim.job_id, claim.attempt)
+            return
+        await through_outages(lambda: self._commit(claim, outcome))
+        self.metrics.attempts.labels(claim.kind, outcome.ending).inc()
+
+    async def _commit(self, claim: Claim, outcome: Outcome) -> None:
+        await finish(
+            self.store,
+            claim.job_id,
+            claim.fence,
+            outcome.ending,
+            delay_s=outcome.delay_s,
+            payment=outcome.payment,
+            output=outcome.output,
+            artifacts=outcome.artifacts,
+            error=outcome.error,
+        )
+
+    async def _attempt(self, running: Running) -> Outcome:
+        claim = running.claim
+        kind = self.kinds.get(claim.kind)
+        if kind is None:
+            return Outcome("release", delay_s=_NEWER_WORKER_S)  # another worker, of another version, may know it
+        attempt = LiveAttempt(running, self.store, self.objects, self.backends, self.upload_bytes_max)
+        try:
+            with self.metrics.run_seconds.labels(claim.kind).time():
+                output = await self._handle(kind, running, attempt)
+                await attempt.settle()
+                return await self._keep(running, output)
+        except asyncio.CancelledError:
+            if running.stop_reason is None:
+                raise
+            return _stopped(running)
+        except Exception as error:  # noqa: BLE001  # the one place where every way to fail is told apart
+            return self._failed(kind, running, attempt, error)
+        finally:
+            attempt.close()
+
+    async def _handle(self, kind: Kind[Any], running: Running, attempt: LiveAttempt) -> Output:
+        wanted = _read_input(kind, running.claim)
+        timeout_s = min(kind.timeout_s, self.timeout_s_max)
+        with running.handling():
+            soft = _stop_later(running, kind.soft_timeout_s, timeout_s)
+            try:
+                async with asyncio.timeout(timeout_s):
+                    return await kind.run(wanted, attempt)
+            finally:
+                soft.cancel()
+
+    async def _keep(self, running: Running, output: Output) -> Outcome:
+        if not output.artifacts:
+            return Outcome("succeed", output=output.value)
+        claim = running.claim
+        with running.handling():
+            artifacts = await keep(
+                self.objects, claim.user_id, claim.job_id, claim.created_at_ms, claim.attempt, output.artifacts
+            )
+        return Outcome("succeed", output=output.value, artifacts=artifacts)
+
+    def _failed(self, kind: Kind[Any], running: Running, attempt: LiveAttempt, error: Exception) -> Outcome:
+        claim = running.claim
+        match error:
+            case Unavailable():
+                log.info("job %s waits: %s", claim.job_id, error)
+                ending: Ending = "release" if attempt.submission else "unstart"
+                return Outcome(ending, delay_s=error.retry_in_s * self.random.uniform(0.75, 1.25))
+            case UnknownVersionError():
+                return Outcome("release", delay_s=_NEWER_WORKER_S)
+            case Failure():
+                failure = error
+            case TimeoutError():
+                failure = Failure("timed_out", f"The job ran longer than {kind.timeout_s:g} s", retryable=True)
+            case _:
+                log.error("job %s: a bug in the kind %s", claim.job_id, claim.kind, exc_info=error)
+                failure = Failure("internal", "An internal error occurred", retryable=True)
+        return self._after(kind, claim, failure)
+
+    def _after(self, kind: Kind[Any], claim: Claim, failure: Failure) -> Outcome:
+        """Another attempt, with full jitter, or the end."""
+        error = {"code": failure.code, "detail": failure.detail, "retryable": failure.retryable}
+        failures = claim.failures + 1
+        if failure.retryable and failures < kind.attempts_max:
+            delay_s = self.random.uniform(0, min(_RETRY_S_MAX, _RETRY_S_BASE * 2**failures))
+            return Outcome("retry", delay_s=delay_s, error=error)
+        return Outcome("fail", payment="settle" if failure.fault == "caller" else "refund", error=error)
+
+
+def _read_input(kind: Kind[Any], claim: Claim) -> Any:
+    """The validated input; what was accepted once and cannot be read now is our fault, and trying again is no help."""
+    try:
+        return kind.input.model_validate(decode_payload(claim.payload or b"").input)
+    except UnknownVersionError:
+        raise
+    except (ValidationError, ValueError) as error:
+        log.warning("job %s: its input cannot be read: %s", claim.job_id, type(error).__name__)
+        raise Failure("input_unreadable", "The stored input cannot be read by this version") from None
+
+
+def _stopped(running: Running) -> Outcome:
+    match running.stop_reason:
+        case "canceled":
+            return Outcome("cancel")
+        case "timed_out":
+            error = {"code": "timed_out", "detail": "The job reached its time limit", "retryable": False}
+            return Outcome("fail", payment="refund", error=error)
+        case _:
+            return Outcome("release")
+
+
+def _stop_later(running: Running, soft_timeout_s: float | None, timeout_s: float) -> asyncio.TimerHandle:
+    """At the soft limit a handler is interrupted and may clean up; at the hard limit it is over."""
+    after_s = timeout_s if soft_timeout_s is None else min(soft_timeout_s, timeout_s)
+    return asyncio.get_running_loop().call_later(after_s, running.stop, "timed_out")

@@ -1,0 +1,218 @@
+"""Admission: one atomic step and one round trip from a validated request to a queued job.
+
+The script behind it checks the key, idempotency, rate, the caller's queue limit, the daily quota and the queue's own
+ceiling, and then writes the record, the quota held, the idempotency memory and ARQ's payload and queue entry:
+all of it, or nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from libs.access.caller import Caller
+from libs.admission.rate import Rate, RateRule, refused
+from libs.errors import Refusal
+from libs.ids import new_id
+from libs.jobs.job import Job
+from libs.jobs.payload import encode_payload
+from libs.jobs.scripts import ADMIT
+from libs.store.client import Store
+
+__all__ = ["Admission", "Application", "QueueRule", "admit", "fingerprint"]
+
+_DAY_MS = 86_400_000
+_US = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What asks for admission: a validated input and what the caller wishes for it.
+
+    `idempotency` is the digest of route and Idempotency-Key, `fingerprint` that of the body.
+    `deadline_s` counts from when the job may first run.
+    """
+
+    kind: str
+    queue: str
+    input: dict[str, Any]
+    units: int
+    deadline_s: float
+    priority: int = 0
+    run_at_ms: int | None = None
+    fairness_key: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    idempotency: str | None = None
+    fingerprint: str = ""
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRule:
+    """What bounds a deployment: jobs in one queue (`MAX_QUEUE_SIZE`), and how long an artifact's URL may live."""
+
+    size_max: int
+    artifact_url_ttl_s_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A job that was let in now, or (`replayed`) the one this request made before: then only its id is known."""
+
+    job_id: str
+    job: Job | None
+    replayed: bool
+    rates: tuple[Rate, ...]
+
+
+def fingerprint(body: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of a body: members sorted, no white space."""
+    return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def lane_of(fairness_key: str | None) -> str:
+    """The lane a fairness key's jobs wait in: a digest, since clients choose the key."""
+    return "-" if fairness_key is None else hashlib.sha256(fairness_key.encode()).hexdigest()[:16]
+
+
+async def admit(
+    store: Store, caller: Caller, wanted: Application, queue_rule: QueueRule, rate_rule: RateRule | None
+) -> Admission:
+    """Let a job in, or raise the Refusal that says why not.
+
+    Codes: invalid_token, idempotency_key_reused, rate_limited, queue_limit, quota_exceeded, queue_full. A refusal
+    leaves nothing behind. Without a `rate_rule` submissions are not limited.
+    """
+    job_id = new_id("job")
+    reply = await store.run(ADMIT, (), _arguments(job_id, caller, wanted, queue_rule, rate_rule))
+    outcome = reply[0]
+    if outcome == b"invalid_token":
+        raise Refusal("invalid_token")
+    now_ms = int(reply[1])
+    rates = _rates(reply, caller, rate_rule, now_ms)
+    if outcome == b"admitted":
+        return Admission(job_id, _new_job(job_id, caller, wanted, queue_rule, now_ms), replayed=False, rates=rates)
+    if outcome == b"replayed":
+        return Admission(reply[5].decode(), None, replayed=True, rates=rates)
+    raise _refusal(outcome.decode(), reply, caller, rates, now_ms)
+
+
+def _arguments(
+    job_id: str, caller: Caller, wanted: Application, queue_rule: QueueRule, rate_rule: RateRule | None
+) -> list[str | bytes | int | float]:
+    limits = caller.limits
+    return [
+        job_id,
+        caller.user_id,
+        caller.digest,
+        wanted.queue,
+        wanted.kind,
+        encode_payload(wanted.kind, wanted.input, time.time_ns() // 1_000_000),
+        wanted.units,
+        wanted.priority,
+        lane_of(wanted.fairness_key),
+        int(wanted.deadline_s * 1000),
+        wanted.run_at_ms or 0,
+        wanted.idempotency or "",
+        wanted.fingerprint,
+        rate_rule.limit(caller, "submits") if rate_rule else 0,
+        (rate_rule.window_s if rate_rule else 60) * _US,
+        -1 if limits.units_per_day is None else limits.units_per_day,
+        limits.queued_max,
+        queue_rule.size_max,
+        limits.weight,
+        limits.slots,
+        *_members(caller, wanted, queue_rule),
+    ]
+
+
+def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list[str | bytes | int]:
+    """Members of the record that the script stores as they are; absent ones take no room."""
+    members: list[str | bytes | int] = [
+        "key",
+        caller.api_key_id,
+        "retention",
+        caller.limits.retention_s,
+        "url_ttl",
+        min(caller.limits.artifact_url_ttl_s, queue_rule.artifact_url_ttl_s_max),
+    ]
+    if wanted.run_at_ms is not None:
+        members += ["run_at", wanted.run_at_ms]
+    if wanted.fairness_key is not None:
+        members += ["fairness_key", wanted.fairness_key]
+    if wanted.metadata:
+        members += ["metadata", orjson.dumps(wanted.metadata)]
+    if wanted.traceparent:
+        members += ["traceparent", wanted.traceparent]
+    return members
+
+
+def _rates(reply: list[Any], caller: Caller, rule: RateRule | None, now_ms: int) -> tuple[Rate, ...]:
+    rates: tuple[Rate, ...] = ()
+    if rule is not None:
+        limit = rule.limit(caller, "submits")
+        rates = (Rate("submits", limit, max(0, int(reply[2])), rule.window_s, int(float(reply[3])) / _US),)
+    quota = caller.limits.units_per_day
+    if quota is not None:
+        left_s = (_DAY_MS - now_ms % _DAY_MS) / 1000
+        rates += (Rate("jobs", quota, max(0, quota - int(reply[4])), _DAY_MS // 1000, left_s),)
+    return rates
+
+
+def _refusal(code: str, reply: list[Any], caller: Caller, rates: tuple[Rate, ...], now_ms: int) -> Refusal:
+    limits = caller.limits
+    match code:
+        case "idempotency_key_reused":
+            return Refusal(code, f"This idempotency key made job {reply[5].decode()} from another body")
+        case "rate_limited":
+            submits = rates[0]
+            detail = f"At most {submits.limit} submissions in {submits.window_s} seconds"
+            return refused(code, detail, rates, "submits", int(float(reply[5])) / _US)
+        case "queue_limit":
+            detail = f"At most {limits.queued_max} of your jobs may wait at once"
+            return refused(code, detail, rates, "queued", _drain_s(limits.queued_max))
+        case "quota_exceeded":
+            left_s = (_DAY_MS - now_ms % _DAY_MS) / 1000
+            detail = (
+                f"The quota of {limits.units_per_day} units a day does not allow for this job; it renews at 00:00 UTC"
+            )
+            return refused(code, detail, rates, "jobs", left_s)
+        case _:
+            return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[5]), float(reply[6])))
+
+
+def _drain_s(_queued: int) -> float:
+    """A caller's own queue: worth another look in a few seconds."""
+    return 5.0
+
+
+def _full_queue_s(queued: int, drained_per_s: float) -> float:
+    """When a hundredth of a full queue has drained at its present rate; between 1 s and 5 min."""
+    return min(300.0, max(1.0, queued / 100 / drained_per_s if drained_per_s > 0 else 30.0))
+
+
+def _new_job(job_id: str, caller: Caller, wanted: Application, rule: QueueRule, now_ms: int) -> Job:
+    starts_ms = max(now_ms, wanted.run_at_ms or 0)
+    return Job(
+        id=job_id,
+        user_id=caller.user_id,
+        api_key_id=caller.api_key_id,
+        kind=wanted.kind,
+        queue=wanted.queue,
+        input=wanted.input,
+        units=wanted.units,
+        priority=wanted.priority,
+        created_at_ms=now_ms,
+        deadline_at_ms=starts_ms + int(wanted.deadline_s * 1000),
+        run_at_ms=wanted.run_at_ms,
+        fairness_key=wanted.fairness_key,
+        metadata=dict(wanted.metadata),
+        retention_s=caller.limits.retention_s,
+        artifact_url_ttl_s=min(caller.limits.artifact_url_ttl_s, rule.artifact_url_ttl_s_max),
+        status="scheduled" if starts_ms > now_ms else "queued",
+    )

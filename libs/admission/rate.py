@@ -1,0 +1,82 @@
+"""Token buckets of a caller: one for submissions, one for reads, one for uploads; each holds a minute's worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from libs.access.caller import Caller
+from libs.errors import Refusal
+from libs.jobs.scripts import TAKE
+from libs.store.client import Store
+
+__all__ = ["Bucket", "Rate", "RateRule", "RefusedRate", "take"]
+
+Bucket = Literal["submits", "reads", "uploads"]
+_S = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class RateRule:
+    """How buckets are counted in this deployment.
+
+    `window_s` is the time in which a bucket refills (`RATE_LIMIT_WINDOW`), and a plan's per-minute number is what it
+    holds. `ceiling` stands in for a plan without a limit (`FLEET_CEILING_PER_MINUTE`).
+    """
+
+    window_s: int = 60
+    ceiling: int = 10_000
+
+    def limit(self, caller: Caller, bucket: Bucket) -> int:
+        """Tokens the caller's bucket holds."""
+        limits = caller.limits
+        per_minute = {
+            "submits": limits.submits_per_minute,
+            "reads": limits.reads_per_minute,
+            "uploads": limits.uploads_per_minute,
+        }[bucket]
+        return self.ceiling if per_minute is None else per_minute
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The state of one policy after a request: a bucket, or the daily quota (policy `jobs`).
+
+    `reset_s` is the time until the bucket is full again, for the quota until the day ends (00:00 UTC).
+    """
+
+    policy: str
+    limit: int
+    remaining: int
+    window_s: int
+    reset_s: float
+
+
+class RefusedRate(Refusal):
+    """A refusal that knows the caller's rates, so that its headers can tell them."""
+
+    rates: tuple[Rate, ...] = ()
+
+
+def refused(code: str, detail: str, rates: tuple[Rate, ...], policy: str, retry_after_s: float) -> RefusedRate:
+    """A 429 of this caller's own making, naming the policy it ran into."""
+    refusal = RefusedRate(code, detail, retry_after_s=retry_after_s, members={"violated-policies": [policy]})
+    refusal.rates = rates
+    return refusal
+
+
+async def take(store: Store, caller: Caller, bucket: Bucket, rule: RateRule, *, spend: int = 1) -> Rate:
+    """Take one token (or look, with `spend=0`) in one round trip that also checks the api key.
+
+    Raises Refusal `invalid_token` when the key was revoked or expired, or its user suspended, and RefusedRate
+    `rate_limited` when the bucket is empty. Source of the algorithm: GCRA, ITU-T I.371.
+    """
+    limit = rule.limit(caller, bucket)
+    reply = await store.run(TAKE, (), (caller.user_id, caller.digest, bucket, spend, limit, rule.window_s * _S))
+    if reply[0] == b"invalid_token":
+        raise Refusal("invalid_token")
+    rate = Rate(bucket, limit, max(0, int(reply[1])), rule.window_s, int(reply[2]) / _S)
+    if reply[0] == b"rate_limited":
+        detail = f"At most {limit} {bucket} in {rule.window_s} seconds"
+        raise refused("rate_limited", detail, (rate,), bucket, int(reply[3]) / _S)
+    return rate

@@ -1,0 +1,192 @@
+"""Following a job: its stream for what was, one shared subscription of the process for what comes.
+
+Event ids are the Redis stream's. A follower who gives the last id it saw misses nothing: subscribe first, then read
+the stream, then drop what was seen twice. A job that has not started has no stream; what it tells comes by
+subscription only, and a late follower reads the record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from libs.errors import Unavailable
+from libs.store.client import Store
+from libs.store.subscription import Subscription
+
+__all__ = ["Event", "EventHub", "Following", "SlowReaderError", "order_of"]
+
+log = logging.getLogger(__name__)
+
+#: A follower that lags by so many events is cut off; it may come back with its last id.
+LAG_MAX = 256
+_REOPEN_S = 0.5
+_PATIENCE_S = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a job; `data` is a JSON object, `id` the stream's id of it."""
+
+    id: str
+    type: str
+    data: bytes
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """Stream ids compare as two numbers."""
+        return order_of(self.id)
+
+
+class SlowReaderError(Exception):
+    """A follower did not read for so long that it was cut off."""
+
+
+def order_of(event_id: str) -> tuple[int, int]:
+    """The two numbers of a stream id; raises ValueError on anything else."""
+    ms, _, sequence = event_id.partition("-")
+    return int(ms), int(sequence or 0)
+
+
+class Following:
+    """One reader of one job. Made by `EventHub.following`."""
+
+    def __init__(self, store: Store, job_id: str) -> None:
+        self._store = store
+        self._job_id = job_id
+        self._arrived: asyncio.Queue[Event | None] = asyncio.Queue(LAG_MAX)
+        self._overrun = False
+
+    async def last_id(self) -> str:
+        """The id of the job's latest event, `0-0` before it started. Read it before the record it is to stand for."""
+        reply = await self._store.call("XREVRANGE", self._store.keys.events + self._job_id, "+", "-", "COUNT", 1)
+        return str(reply[0][0].decode()) if reply else "0-0"
+
+    async def first_id(self) -> str | None:
+        """The id of the oldest event that is kept, None where there is no stream."""
+        reply = await self._store.call("XRANGE", self._store.keys.events + self._job_id, "-", "+", "COUNT", 1)
+        return str(reply[0][0].decode()) if reply else None
+
+    async def events(self, after: str) -> AsyncIterator[Event]:
+        """Every event behind `after`, as it comes, `done` last.
+
+        A `gap` (data empty) says that the subscription was interrupted: what the stream holds has been told, but a job
+        that never started has no stream, so look at its record. Raises SlowReaderError and Unavailable.
+        """
+        seen = order_of(after)
+        async for event in self._replay(seen):
+            seen = event.order
+            yield event
+            if event.type == "done":
+                return
+        while True:
+            arrived = await self._arrived.get()
+            if self._overrun:
+                raise SlowReaderError
+            if arrived is None:
+                async for event in self._replay(seen):
+                    seen = event.order
+                    yield event
+                yield Event(f"{seen[0]}-{seen[1]}", "gap", b"")
+            elif arrived.order > seen:
+                seen = arrived.order
+                yield arrived
+                if arrived.type == "done":
+                    return
+
+    def hand(self, event: Event | None) -> None:
+        """Called by the hub; None is an interruption."""
+        try:
+            self._arrived.put_nowait(event)
+        except asyncio.QueueFull:
+            self._overrun = True
+
+    async def _replay(self, seen: tuple[int, int]) -> AsyncIterator[Event]:
+        start = f"({seen[0]}-{seen[1]}"
+        for event_id, members in await self._store.call("XRANGE", self._store.keys.events + self._job_id, start, "+"):
+            fields = dict(zip(members[::2], members[1::2], strict=True))
+            yield Event(event_id.decode(), fields[b"type"].decode(), fields[b"data"])
+
+
+class EventHub:
+    """One subscription for a whole process, handed to its followers in memory."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._followings: dict[str, set[Following]] = {}
+        self._subscription: Subscription | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._open = asyncio.Event()
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listening
+
+    @contextlib.asynccontextmanager
+    async def following(self, job_id: str) -> AsyncIterator[Following]:
+        """Follow a job from now on; what happens after this was entered is not missed. Raises Unavailable."""
+        following = Following(self._store, job_id)
+        channel = self._store.keys.events + job_id
+        followings = self._followings.setdefault(channel, set())
+        followings.add(following)
+        try:
+            await self._subscribe(channel)
+            yield following
+        finally:
+            followings.discard(following)
+            if not followings:
+                self._followings.pop(channel, None)
+                await self._unsubscribe(channel)
+
+    async def _subscribe(self, channel: str) -> None:
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen(), name="events")
+        try:
+            await asyncio.wait_for(self._open.wait(), _PATIENCE_S)
+        except TimeoutError:
+            raise Unavailable("redis") from None
+        if self._subscription is not None:
+            await self._subscription.subscribe(channel)
+
+    async def _unsubscribe(self, channel: str) -> None:
+        if self._subscription is not None:
+            with contextlib.suppress(Unavailable):
+                await self._subscription.unsubscribe(channel)
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async with self._store.subscription() as subscription:
+                    await self._resume(subscription)
+                    async for channel, message in subscription:
+                        self._dispatch(channel, message)
+            except Unavailable as error:
+                log.warning("following events: %s", error)
+            self._open.clear()
+            self._subscription = None
+            await asyncio.sleep(_REOPEN_S)
+
+    async def _resume(self, subscription: Subscription) -> None:
+        """Subscribe to what is followed; whoever followed before has missed something."""
+        for channel in list(self._followings):
+            await subscription.subscribe(channel)
+        self._subscription = subscription
+        self._open.set()
+        for followings in self._followings.values():
+            for following in followings:
+                following.hand(None)
+
+    def _dispatch(self, channel: bytes, message: bytes) -> None:
+        followings = self._followings.get(channel.decode())
+        if not followings:
+            return
+        event_id, kind, data = message.split(b" ", 2)
+        event = Event(event_id.decode(), kind.decode(), data)
+        for following in followings:
+            following.hand(event)

@@ -1,0 +1,174 @@
+"""What moves a job after its admission: claim, reports, the ending, cancel. Each is one script and one round trip.
+
+Every write of an attempt shows its fence; when the fence is no longer the current one the write is refused, and
+`FencedError` tells the worker that the job is no longer its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from libs.artifacts.artifact import Artifact
+from libs.jobs.scripts import CANCEL, CLAIM, FINISH, RENEW, REPORT, SWEEP
+from libs.store.client import Store
+
+__all__ = [
+    "CLAIM_MAX",
+    "CancelOutcome",
+    "Claim",
+    "Claims",
+    "Ending",
+    "FencedError",
+    "Held",
+    "Payment",
+    "cancel",
+    "claim",
+    "finish",
+    "renew",
+    "report",
+    "sweep",
+]
+
+Ending = Literal["succeed", "fail", "cancel", "retry", "release", "unstart"]
+Payment = Literal["settle", "refund"]
+CancelOutcome = Literal["not_found", "canceled", "requested", "finished"]
+
+#: One claim takes at most so many jobs: a Lua reply is built on a stack of bounded size.
+CLAIM_MAX = 200
+
+
+class FencedError(Exception):
+    """The attempt is no longer the current one: its lease was lost, and somebody else may be running the job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A job a worker has just claimed. A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`."""
+
+    job_id: str
+    queue: str
+    fence: str
+    payload: bytes | None
+    attempt: int = 1
+    failures: int = 0
+    user_id: str = ""
+    kind: str = ""
+    created_at_ms: int = 0
+    deadline_at_ms: int = 0
+    submission: bytes | None = None
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the job came around our admission."""
+        return not self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What one claim brought, and when the next job comes due (None: nothing is scheduled)."""
+
+    jobs: tuple[Claim, ...]
+    next_due_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lease to renew."""
+
+    queue: str
+    job_id: str
+    fence: str
+
+
+def _read_claim(reply: Sequence[Any]) -> Claim:
+    job_id, queue, fence, payload = reply[0].decode(), reply[1].decode(), reply[2].decode(), reply[3]
+    if len(reply) <= 4:  # noqa: PLR2004  # a foreign job: no record behind it
+        return Claim(job_id, queue, fence, payload)
+    return Claim(
+        job_id,
+        queue,
+        fence,
+        payload,
+        attempt=int(reply[4]),
+        failures=int(reply[5] or 0),
+        user_id=reply[6].decode(),
+        kind=reply[7].decode(),
+        created_at_ms=int(reply[8]),
+        deadline_at_ms=int(reply[9]),
+        submission=reply[10],
+    )
+
+
+async def claim(
+    store: Store, worker: str, queues: Sequence[str], free: int, lease_s: float, *, after_outage: bool = False
+) -> Claims:
+    """Claim up to `free` ready jobs of these queues, in fair order within each, the first queue first."""
+    words = (worker, int(lease_s * 1000), min(free, CLAIM_MAX), "1" if after_outage else "0", *queues)
+    reply = await store.run(CLAIM, (), words)
+    next_due = float(reply[0])
+    return Claims(tuple(map(_read_claim, reply[1:])), None if next_due < 0 else next_due)
+
+
+async def renew(store: Store, held: Sequence[Held], lease_s: float) -> dict[str, str]:
+    """Renew leases; the reply names the jobs that are `lost`, or whose user asked to `cancel`."""
+    words: list[str | int] = [int(lease_s * 1000)]
+    for one in held:
+        words += (one.queue, one.job_id, one.fence)
+    reply = await store.run(RENEW, (), words)
+    return {reply[i].decode(): reply[i + 1].decode() for i in range(0, len(reply), 2)}
+
+
+async def report(
+    store: Store,
+    job_id: str,
+    fence: str,
+    *,
+    event: str = "",
+    data: Mapping[str, Any] | None = None,
+    member: str = "",
+    value: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell the job's followers something, and perhaps write one member of its record; raises FencedError."""
+    words = (job_id, fence, event, orjson.dumps(data or {}), member, orjson.dumps(value) if member else b"")
+    if await store.run(REPORT, (), words) == b"fenced":
+        raise FencedError(job_id)
+
+
+async def finish(
+    store: Store,
+    job_id: str,
+    fence: str,
+    ending: Ending,
+    *,
+    delay_s: float = 0.0,
+    payment: Payment = "settle",
+    output: Mapping[str, Any] | None = None,
+    artifacts: Sequence[Artifact] = (),
+    error: Mapping[str, Any] | None = None,
+) -> None:
+    """End an attempt, once however often it is sent; raises FencedError when it was not the current one."""
+    words: list[str | bytes | int] = [job_id, fence, ending, int(delay_s * 1000), payment]
+    if output is not None:
+        words += ["output", orjson.dumps(output)]
+    if artifacts:
+        words += ["artifacts", orjson.dumps([artifact.as_json() for artifact in artifacts])]
+    if error is not None:
+        words += ["error", orjson.dumps(error)]
+    if await store.run(FINISH, (), words) == b"fenced":
+        raise FencedError(job_id)
+
+
+async def cancel(store: Store, user_id: str, job_id: str) -> CancelOutcome:
+    """Cancel a user's job: `canceled` at once while it waits, `requested` while it runs."""
+    outcome: bytes = await store.run(CANCEL, (), (job_id, user_id))
+    return outcome.decode()  # type: ignore[return-value]
+
+
+async def sweep(store: Store, queue: str, *, most: int, offset: int) -> tuple[int, int]:
+    """Expire a page of jobs past their deadline; how many, and the offset to go on from (0: all was read)."""
+    expired, next_offset = await store.run(SWEEP, (), (queue, most, offset))
+    return expired, next_offset

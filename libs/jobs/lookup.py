@@ -1,0 +1,137 @@
+"""Finding jobs again: one by id, a page of a user's, a job's place in its queue."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from libs.errors import Refusal
+from libs.ids import is_id
+from libs.jobs.job import Job, read_job
+from libs.store.client import Store
+
+__all__ = ["Page", "Place", "Wanted", "find_job", "list_jobs", "load_job", "place_of"]
+
+_SCAN_MAX = 1_000
+_READY_END = 1e12
+_HELD = 8e15
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which of a user's jobs a page shows."""
+
+    status: str | None = None
+    kind: str | None = None
+    created_after_ms: int | None = None
+
+    def fits(self, job: Job) -> bool:
+        """Whether the job is one of them."""
+        return (
+            (self.status is None or job.status == self.status)
+            and (self.kind is None or job.kind == self.kind)
+            and (self.created_after_ms is None or job.created_at_ms > self.created_after_ms)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Jobs, newest first; `before` is the id to go on from when there are more."""
+
+    jobs: tuple[Job, ...]
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a queued job stands: 0 is next. `starts_in_s` is a guess from how fast the queue drains now."""
+
+    position: int
+    starts_in_s: float | None
+
+
+async def find_job(store: Store, user_id: str, job_id: str) -> Job | None:
+    """The user's job of that id, or None; somebody else's job is none."""
+    if not is_id(job_id, "job"):
+        return None
+    record, payload = await asyncio.gather(
+        store.call("HGETALL", store.keys.job + job_id), store.call("GET", store.keys.arq_job + job_id)
+    )
+    fields = dict(zip(record[::2], record[1::2], strict=True))
+    if fields.get(b"user") != user_id.encode():
+        return None
+    return read_job(job_id, fields, payload)
+
+
+async def load_job(store: Store, user_id: str, job_id: str) -> Job:
+    """The user's job of that id, or Refusal `not_found`: the same for no job and for somebody else's."""
+    job = await find_job(store, user_id, job_id)
+    if job is None:
+        raise Refusal("not_found", "There is no such job")
+    return job
+
+
+async def list_jobs(store: Store, user_id: str, wanted: Wanted, *, limit: int, before: str | None = None) -> Page:
+    """A page of a user's jobs, newest first.
+
+    Ids sort by time, so a page starts behind an id. At most 1,000 jobs are looked at for one page: a page may be
+    short, even empty, and still have a `before` to go on from.
+    """
+    found: list[Job] = []
+    seen = 0
+    while seen < _SCAN_MAX:
+        ids = await _ids_before(store, user_id, before, limit + 1)
+        for job_id, job in zip(ids, await _find_each(store, user_id, ids), strict=True):
+            if job is not None and wanted.fits(job):
+                if len(found) == limit:
+                    return Page(tuple(found), found[-1].id)
+                found.append(job)
+            before = job_id
+        if len(ids) <= limit:
+            return Page(tuple(found), None)
+        seen += len(ids)
+    return Page(tuple(found), before)
+
+
+async def _ids_before(store: Store, user_id: str, before: str | None, count: int) -> list[str]:
+    start = f"({before}" if before else "+"
+    reply = await store.call("ZREVRANGEBYLEX", store.keys.jobs + user_id, start, "-", "LIMIT", 0, count)
+    return [job_id.decode() for job_id in reply]
+
+
+async def _find_each(store: Store, user_id: str, ids: list[str]) -> list[Job | None]:
+    """Look them all up in one round trip; forget those whose record is past its retention."""
+    jobs = await asyncio.gather(*(find_job(store, user_id, job_id) for job_id in ids))
+    gone = [job_id for job_id, job in zip(ids, jobs, strict=True) if job is None]
+    if gone:
+        await store.call("ZREM", store.keys.jobs + user_id, *gone)
+    return list(jobs)
+
+
+async def place_of(store: Store, job: Job) -> Place | None:
+    """Where a queued job stands in its queue, as an estimate: fair shares may let others in between."""
+    if job.status != "queued":
+        return None
+    zset = store.keys.zset_of(job.queue)
+    score, rank, ready, drain = await asyncio.gather(
+        store.call("ZSCORE", zset, job.id),
+        store.call("ZRANK", zset, job.id),
+        store.call("ZCOUNT", zset, "-inf", f"({_READY_END:.0f}"),
+        store.call("HGET", store.keys.queue + job.queue, "drain"),
+    )
+    if score is None:
+        return None
+    if float(score) < _READY_END:
+        position = int(rank)
+    elif float(score) >= _HELD:
+        position = int(ready) + await _rank_among_own(store, job)
+    else:
+        return None
+    drained_per_s = float(drain or 0)
+    return Place(position, position / drained_per_s if drained_per_s > 0 else None)
+
+
+async def _rank_among_own(store: Store, job: Job) -> int:
+    lane = await store.call("HGET", store.keys.job + job.id, "lane")
+    behind = f"{job.user_id}:{job.queue}:{(lane or b'-').decode()}"
+    return int(await store.call("ZRANK", store.keys.lane + behind, job.id) or 0)

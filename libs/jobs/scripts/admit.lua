@@ -1,0 +1,80 @@
+-- Admit one job, or say why not.
+--
+-- All that can refuse is read first; the first write comes after the last check. So a refusal costs the caller
+-- nothing, and there is no half-admitted job.
+-- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua
+--
+-- ARGV  1 job id         2 user            3 digest of the api key   4 queue         5 kind
+--       6 payload        7 units           8 priority                9 lane         10 deadline, ms from when it may run
+--      11 run at, ms since the epoch, or 0                          12 idempotency digest or ''
+--      13 fingerprint   14 submits a window, 0 = no limit           15 window, µs   16 units a day, -1 = no limit
+--      17 queued at most                   18 jobs in the queue at most             19 weight        20 cap
+--      21… further members of the record: name, value, …
+-- Returns  the outcome, then: now (ms)  submits left  µs until that bucket is full  units of today, held and used
+--   {"admitted", …, seq}
+--   {"replayed", …, job id of the first submission}
+--   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …} {"rate_limited", …, µs to wait}
+--   {"queue_limit", …} {"quota_exceeded", …} {"queue_full", …, jobs queued, jobs drained a second} {"paused"}
+
+local id, user, digest, queue, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+local units, priority, lane = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
+local run_at = tonumber(ARGV[11])
+local deadline = math.max(now, run_at) + tonumber(ARGV[10])
+local limit, window_us, quota = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
+local bucket = KEY.rate .. user .. ':submits'
+local memory = ARGV[12] ~= '' and KEY.idempotency .. user .. ':' .. ARGV[12]
+
+local function today_units()
+  local usage = redis.call('HMGET', KEY.usage .. user .. ':' .. today(), 'held', 'used')
+  return (tonumber(usage[1]) or 0) + (tonumber(usage[2]) or 0)
+end
+
+local function answer(outcome, ...)
+  local left, until_full = 0, 0
+  if limit > 0 then left, until_full = tokens_left(bucket, limit, window_us) end
+  return {outcome, digits(now), left, digits(until_full), today_units(), ...}
+end
+
+if not credential_good(digest, user) then return {'invalid_token'} end
+local first = memory and redis.call('GET', memory)
+if first then
+  local fingerprint, first_id = string.match(first, '^(%S+) (%S+)$')
+  if fingerprint ~= ARGV[13] then return answer('idempotency_key_reused', first_id) end
+  return answer('replayed', first_id)
+end
+if limit > 0 then
+  local wait = wait_for_token(bucket, limit, window_us)
+  if wait > 0 then return answer('rate_limited', digits(wait)) end
+end
+if redis.call('SCARD', KEY.queued .. user) >= tonumber(ARGV[17]) then return answer('queue_limit') end
+if quota >= 0 and today_units() + units > quota then return answer('quota_exceeded') end
+local queued = redis.call('ZCARD', zset_of(queue))
+if queued >= tonumber(ARGV[18]) then
+  return answer('queue_full', queued, redis.call('HGET', KEY.queue .. queue, 'drain') or '0')
+end
+
+local seq = redis.call('HINCRBY', KEY.queue .. queue, 'seq', 1)
+local day = reserve_units(user, id, units)
+redis.call('HSET', KEY.job .. id,
+  'user', user, 'queue', queue, 'kind', kind, 'status', run_at > now and 'scheduled' or 'queued',
+  'units', units, 'seq', seq, 'created', digits(now), 'deadline', digits(deadline), 'day', day, unpack(ARGV, 21))
+if priority ~= 0 then redis.call('HSET', KEY.job .. id, 'priority', priority) end
+if lane ~= '-' then redis.call('HSET', KEY.job .. id, 'lane', lane) end
+if memory then
+  redis.call('SET', memory, ARGV[13] .. ' ' .. id)
+  redis.call('HSET', KEY.job .. id, 'idempotency', ARGV[12])
+end
+redis.call('SET', KEY.arq_job .. id, ARGV[6])
+redis.call('ZADD', KEY.jobs .. user, 0, id)
+redis.call('SADD', KEY.queued .. user, id)
+redis.call('HSET', KEY.share .. user .. ':' .. queue, 'weight', ARGV[19], 'cap', ARGV[20])
+redis.call('EXPIRE', KEY.share .. user .. ':' .. queue, 30 * 86400)
+if limit > 0 then spend_token(bucket, limit, window_us) end
+if run_at > now then
+  redis.call('ZADD', zset_of(queue), digits(run_at), id)
+  ring(queue, 1)
+else
+  hold({id = id, user = user, queue = queue, lane = lane, priority = priority, seq = seq, deadline = deadline})
+  promote(user, queue)
+end
+return answer('admitted', seq)

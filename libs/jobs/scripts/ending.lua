@@ -1,0 +1,80 @@
+-- What every end of a job has in common, whoever brings it about.
+-- Needs: clock.lua fair.lua settle.lua tell.lua
+
+local IDEMPOTENCY_KEPT_S = 86400
+local DRAIN_WINDOW_S = 60
+
+local RECORD = {
+  'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
+  'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms',
+}
+
+-- The members of a record that scripts decide by, or nil when there is none.
+local function load_record(id)
+  local values = redis.call('HMGET', KEY.job .. id, unpack(RECORD))
+  if not values[1] then return nil end
+  local job = {id = id}
+  for i, name in ipairs(RECORD) do job[name] = values[i] or nil end
+  job.priority, job.seq = tonumber(job.priority) or 0, tonumber(job.seq)
+  job.deadline, job.lane = tonumber(job.deadline), job.lane or '-'
+  return job
+end
+
+-- How fast the queue drains, as jobs a second, averaged over about a minute.
+local function count_ending(queue)
+  local known = redis.call('HMGET', KEY.queue .. queue, 'drain', 'drain_at')
+  local passed = (now - (tonumber(known[2]) or now)) / 1000
+  local rate = (tonumber(known[1]) or 0) * math.exp(-passed / DRAIN_WINDOW_S) + 1 / DRAIN_WINDOW_S
+  redis.call('HSET', KEY.queue .. queue, 'drain', digits(rate), 'drain_at', now)
+end
+
+-- Let go of the slot: the lease ends, the time used is charged, the user's next job moves up.
+local function leave_slot(job)
+  redis.call('DEL', KEY.arq_running .. job.id)
+  redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id)
+  local used = math.max(0, now - tonumber(job.begun))
+  redis.call('HSET', KEY.job .. job.id, 'run_ms', (tonumber(job.run_ms) or 0) + used)
+  redis.call('HDEL', KEY.job .. job.id, 'fence', 'size', 'begun')
+  charge(job.user, job.queue, tonumber(job.size) or 0, used / 1000)
+end
+
+-- Write the one terminal status. `payment` is settle or refund. The caller has let go of slot, lane and tag before.
+local function finish(job, status, payment)
+  local record = KEY.job .. job.id
+  redis.call('ZREM', zset_of(job.queue), job.id)
+  redis.call('SREM', KEY.queued .. job.user, job.id)
+  local payload = redis.call('GET', KEY.arq_job .. job.id)
+  redis.call('DEL', KEY.arq_job .. job.id)
+  settle_units(payment, job.user, job.id, job.day, tonumber(job.units))
+  local version = redis.call('HINCRBY', record, 'version', 1)
+  local last = announce(job.id, 'done', '{"status":"' .. status .. '"}')
+  redis.call('HSET', record, 'status', status, 'finished', now, 'last_event', last, 'payload', payload or '')
+  redis.call('EXPIRE', record, job.retention)
+  redis.call('EXPIRE', KEY.events .. job.id, EVENTS_KEPT_S)
+  if job.idempotency then
+    redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)
+  end
+  tell_webhook(job.id, job.webhook, status, version)
+  count_ending(job.queue)
+end
+
+-- End a job that no worker holds: it was canceled, or its deadline passed. It never ran, or its attempts did not count.
+local function finish_unstarted(job, status)
+  if not unhold(job) then redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id) end
+  finish(job, status, 'refund')
+  promote(job.user, job.queue)
+end
+
+-- Back to the queue: at once (delay 0) into its lane, else at a later time.
+local function requeue(job, delay)
+  redis.call('HSET', KEY.job .. job.id, 'status', 'queued')
+  redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
+  redis.call('SADD', KEY.queued .. job.user, job.id)
+  if delay > 0 then
+    redis.call('ZADD', zset_of(job.queue), digits(now + delay), job.id)
+    ring(job.queue, 1)
+  else
+    hold(job)
+  end
+  promote(job.user, job.queue)
+end

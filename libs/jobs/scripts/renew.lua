@@ -1,0 +1,27 @@
+-- Renew the leases a worker holds, and say which are not its own any more, or are to be stopped.
+-- Needs: clock.lua fair.lua
+--
+-- ARGV  1 lease, ms   2… queue, id, fence of each
+-- Returns  {id, "lost" | "cancel", …} for those only that need a word
+
+local lease = tonumber(ARGV[1])
+local words = {}
+
+for i = 2, #ARGV, 3 do
+  local queue, id, fence = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local known = redis.call('HMGET', KEY.job .. id, 'fence', 'cancel', 'user')
+  local current = known[3] and known[1] or redis.call('GET', KEY.arq_running .. id)
+  local foreign_lapsed = not known[3] and not current and redis.call('ZSCORE', zset_of(queue), id)
+  if current == fence or (foreign_lapsed and tonumber(foreign_lapsed) > READY_END) then
+    redis.call('ZADD', zset_of(queue), 'XX', digits(now + lease), id)
+    redis.call('SET', KEY.arq_running .. id, fence, 'PX', lease)
+    if known[2] then
+      words[#words + 1] = id
+      words[#words + 1] = 'cancel'
+    end
+  else
+    words[#words + 1] = id
+    words[#words + 1] = 'lost'
+  end
+end
+return words

@@ -1,0 +1,251 @@
+"""The worker on a real Redis: claims, the doorbell, orders, drain, foreign jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+from arq import Retry
+from arq.connections import ArqRedis
+from arq.jobs import Job as ArqJob
+from arq.jobs import JobStatus
+from arq.worker import func
+
+from libs.jobs.lifecycle import FencedError, cancel, finish
+from libs.jobs.lookup import load_job
+from libs.queue.pool import open_pool
+from libs.queue.running import Running
+from libs.queue.worker import FairWorker
+from libs.store.client import Store
+from tests.conftest import RedisServer
+from tests.fakes.callers import make_caller, submit
+
+Handler = Callable[[Running], Awaitable[None]]
+StartWorker = Callable[..., Awaitable[FairWorker]]
+
+
+@pytest.fixture
+async def pool(valkey: RedisServer) -> AsyncIterator[ArqRedis]:
+    opened = await open_pool(valkey.url)
+    yield opened
+    await opened.aclose()
+
+
+@pytest.fixture
+async def start_worker(store: Store, pool: ArqRedis) -> AsyncIterator[StartWorker]:
+    """Start workers of the test; each is drained at its end."""
+    async with AsyncExitStack() as stack:
+
+        async def start(run: Handler, functions: tuple[Any, ...] = (), **options: Any) -> FairWorker:
+            async def ping(_ctx: dict[str, Any]) -> str:
+                return "pong"
+
+            worker = FairWorker(
+                [func(ping, name="ping"), *functions], store=store, pool=pool, run=run, queues=["cpu"], **options
+            )
+            task = asyncio.create_task(worker.main())
+
+            async def end() -> None:
+                await worker.drain(0)
+                await task
+
+            stack.push_async_callback(end)
+            return worker
+
+        yield start
+
+
+async def succeed(store: Store, running: Running) -> None:
+    await finish(store, running.claim.job_id, running.claim.fence, "succeed")
+
+
+class Seen:
+    """What a worker ran, awaited by number."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._changed = asyncio.Condition()
+
+    async def add(self, job_id: str) -> None:
+        async with self._changed:
+            self.ids.append(job_id)
+            self._changed.notify_all()
+
+    async def wait_for(self, count: int) -> None:
+        async with asyncio.timeout(10), self._changed:
+            await self._changed.wait_for(lambda: len(self.ids) >= count)
+
+
+async def test_each_job_runs_once_and_in_order(store: Store, start_worker: StartWorker) -> None:
+    caller, seen = make_caller(), Seen()
+
+    async def run(running: Running) -> None:
+        await succeed(store, running)
+        await seen.add(running.claim.job_id)
+
+    await start_worker(run, slots=1)
+    made = [(await submit(store, caller)).job_id for _ in range(20)]
+    await seen.wait_for(20)
+    assert seen.ids == made
+
+
+async def test_a_running_job_hears_of_its_cancel(store: Store, start_worker: StartWorker) -> None:
+    caller, started, heard = make_caller(), asyncio.Event(), asyncio.Event()
+
+    async def run(running: Running) -> None:
+        try:
+            with running.handling():
+                started.set()
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await finish(store, running.claim.job_id, running.claim.fence, "cancel")
+            heard.set()
+
+    await start_worker(run)
+    job_id = (await submit(store, caller)).job_id
+    async with asyncio.timeout(5):
+        await started.wait()
+        assert await cancel(store, caller.user_id, job_id) == "requested"
+        await heard.wait()
+    assert (await load_job(store, caller.user_id, job_id)).status == "canceled"
+
+
+async def test_a_worker_that_lost_its_lease_stops_its_handler(store: Store, start_worker: StartWorker) -> None:
+    caller, reasons = make_caller(), []
+    first = asyncio.Event()
+    done = asyncio.Event()
+
+    async def run(running: Running) -> None:
+        if running.claim.attempt == 1:
+            # What a frozen process looks like to the others: its lease is let go without its knowing.
+            zset = store.keys.zset_of("cpu")
+            first.set()
+            try:
+                with running.handling():
+                    await store.call("ZADD", zset, 2e12 / 2, running.claim.job_id)
+                    await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                reasons.append(running.stop_reason)
+                with pytest.raises(FencedError):
+                    await finish(store, running.claim.job_id, running.claim.fence, "succeed")
+                done.set()
+        else:
+            await done.wait()
+            await succeed(store, running)
+
+    await start_worker(run, slots=1, lease_s=0.6)
+    await start_worker(run, slots=1, lease_s=0.6)
+    job_id = (await submit(store, caller)).job_id
+    async with asyncio.timeout(10):
+        await done.wait()
+        while (await load_job(store, caller.user_id, job_id)).status != "succeeded":
+            await asyncio.sleep(0.02)
+    assert reasons == ["lost"]
+
+
+async def test_a_drain_hands_unfinished_jobs_back_without_using_an_attempt(
+    store: Store, start_worker: StartWorker
+) -> None:
+    caller, started = make_caller(), asyncio.Event()
+
+    async def run(running: Running) -> None:
+        try:
+            with running.handling():
+                started.set()
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            assert running.stop_reason == "released"
+            await finish(store, running.claim.job_id, running.claim.fence, "release")
+
+    worker = await start_worker(run)
+    job_id = (await submit(store, caller)).job_id
+    await asyncio.wait_for(started.wait(), 5)
+    await worker.drain(0)
+    job = await load_job(store, caller.user_id, job_id)
+    assert (job.status, job.releases, job.failures, job.crashes) == ("queued", 1, 0, 0)
+
+
+async def test_a_worker_recycles_after_its_number_of_jobs(store: Store, start_worker: StartWorker) -> None:
+    caller, seen = make_caller(), Seen()
+
+    async def run(running: Running) -> None:
+        await succeed(store, running)
+        await seen.add(running.claim.job_id)
+
+    for _ in range(5):
+        await submit(store, caller)
+    worker = await start_worker(run, slots=1, recycle_after=2)
+    await seen.wait_for(2)
+    async with asyncio.timeout(5):
+        while worker.running:
+            await asyncio.sleep(0.01)
+    assert len(seen.ids) == 2
+
+
+async def test_stock_enqueue_job_runs_here_and_keeps_its_result(
+    store: Store, pool: ArqRedis, start_worker: StartWorker
+) -> None:
+    async def add(_ctx: dict[str, Any], a: int, b: int) -> int:
+        return a + b
+
+    async def refuse(_running: Running) -> None:
+        raise AssertionError("no job of ours is here")
+
+    await start_worker(refuse, (func(add, name="add"),))
+    job = await pool.enqueue_job("add", 2, 3)
+    assert isinstance(job, ArqJob)
+    assert await job.result(timeout=5, poll_delay=0.02) == 5
+    assert await job.status() == JobStatus.complete
+    assert await store.call("ZCARD", "arq:queue") == 0
+
+
+async def test_a_foreign_retry_comes_back(pool: ArqRedis, start_worker: StartWorker) -> None:
+    tries: list[int] = []
+
+    async def flaky(ctx: dict[str, Any]) -> int:
+        tries.append(ctx["job_try"])
+        if len(tries) < 3:
+            raise Retry(defer=0.01)
+        return len(tries)
+
+    async def refuse(_running: Running) -> None:
+        raise AssertionError("no job of ours is here")
+
+    await start_worker(refuse, (func(flaky, name="flaky"),))
+    job = await pool.enqueue_job("flaky")
+    assert isinstance(job, ArqJob)
+    assert await job.result(timeout=10, poll_delay=0.02) == 3
+    assert tries == [1, 2, 3]
+
+
+async def test_a_hook_that_raises_does_not_end_the_worker(store: Store, start_worker: StartWorker) -> None:
+    caller, seen = make_caller(), Seen()
+
+    async def broken(_ctx: dict[str, Any]) -> None:
+        raise RuntimeError("a hook")
+
+    async def run(running: Running) -> None:
+        await succeed(store, running)
+        await seen.add(running.claim.job_id)
+
+    await start_worker(run, on_startup=broken, on_shutdown=broken)
+    await submit(store, caller)
+    await seen.wait_for(1)
+
+
+async def test_a_bug_in_the_runner_costs_a_crash_and_not_the_worker(store: Store, start_worker: StartWorker) -> None:
+    caller, seen = make_caller(), Seen()
+
+    async def run(running: Running) -> None:
+        if running.claim.attempt == 1:
+            raise RuntimeError("a bug")
+        await succeed(store, running)
+        await seen.add(running.claim.job_id)
+
+    await start_worker(run, lease_s=0.3)
+    job_id = (await submit(store, caller)).job_id
+    await seen.wait_for(1)
+    assert (await load_job(store, caller.user_id, job_id)).crashes == 1
