@@ -1,0 +1,1 @@
+"""The HTTP process: admits jobs, shows them, and never runs one."""

@@ -1,0 +1,107 @@
+"""Reading JSON bodies, strictly (RFC 8259, RFC 7493): what two parsers could read differently is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive
+
+from libs import limits
+from libs.errors import Refusal, invalid
+
+__all__ = ["parse_json", "read_bytes", "read_json", "read_object"]
+
+_JSON = re.compile(rb"""application/json\s*(?:;\s*charset="?utf-8"?\s*)?""", re.IGNORECASE)
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The JSON object that the body is. Refuses: see `read_json`; `validation_failed` when it is something else."""
+    body = await read_json(request)
+    if not isinstance(body, dict):
+        raise invalid("#", "The body must be a JSON object", "type")
+    return body
+
+
+async def read_json(request: Request) -> Any:
+    """The JSON value that the body is.
+
+    Refuses `unsupported_media_type`, `malformed_request`, `body_too_large` and `request_timeout`.
+    """
+    if not _is_json(request.scope["headers"]):
+        detail = "Send JSON, in UTF-8 and not compressed, as Content-Type: application/json"
+        raise Refusal("unsupported_media_type", detail, headers={"Accept-Post": "application/json"})
+    return parse_json(await read_bytes(request.receive))
+
+
+def _is_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether the body says that it is JSON in UTF-8, and as it is: a compressed one could grow without bound."""
+    found = False
+    for name, value in headers:
+        if name == b"content-encoding":
+            return False
+        if name == b"content-type":
+            found = _JSON.fullmatch(value) is not None
+    return found
+
+
+async def read_bytes(receive: Receive) -> bytes:
+    """The whole body; raises ClientDisconnect when its sender goes away."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def parse_json(text: bytes) -> Any:
+    """A JSON value. Refuses `malformed_request`: bad syntax or UTF-8, NaN, a member twice, too deep, too many."""
+    if not text:
+        raise Refusal("malformed_request", "The body is empty")
+    if text.count(b",") >= limits.JSON_VALUES_MAX:
+        raise Refusal("malformed_request", f"The body has more than {limits.JSON_VALUES_MAX} values")
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Refusal("malformed_request", f"The body is not JSON: {error}") from None
+    # Each member has a colon; when no colon is left over, no member was dropped for having the name of another.
+    if _members(value, 1) != text.count(b":"):
+        _refuse_duplicates(text)
+    return value
+
+
+def _members(value: Any, depth: int) -> int:
+    """How many members the objects in a value have; refuses what is nested too deep."""
+    if not isinstance(value, dict | list):
+        return 0
+    if depth > limits.JSON_DEPTH_MAX:
+        raise Refusal("malformed_request", f"The body is nested deeper than {limits.JSON_DEPTH_MAX}")
+    count = len(value) if isinstance(value, dict) else 0
+    for element in value.values() if isinstance(value, dict) else value:
+        if isinstance(element, dict | list):
+            count += _members(element, depth + 1)
+    return count
+
+
+def _refuse_duplicates(text: bytes) -> None:
+    """Slower, and only where a colon stands in a string or a member is there twice."""
+    json.loads(text, object_pairs_hook=_unique)
+
+
+def _unique(members: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for name, _value in members:
+        if name in seen:
+            _refuse_twice(name)
+        seen.add(name)
+
+
+def _refuse_twice(name: str) -> NoReturn:
+    raise Refusal("malformed_request", f"The body is not JSON: the member {name[:64]!r} is there twice")

@@ -1,0 +1,137 @@
+"""What a caller orders: the body of a submission, read and checked, up to the point of asking for admission."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from apps.api.request import Request
+from apps.api.validation import pointer, validated
+from libs import limits
+from libs.admission.admit import Application, fingerprint
+from libs.artifacts.uploads import load_upload
+from libs.errors import Refusal, invalid
+from libs.kinds import KINDS
+from libs.kinds.kind import Kind
+
+__all__ = ["Envelope", "apply", "kind_named", "order_of"]
+
+_IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
+_FLAT_KIND = "generate"
+
+
+class Envelope(BaseModel):
+    """The body of `POST /api/v1/jobs` but for the input itself."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    kind: str
+    input: dict[str, Any] = Field(default_factory=dict)
+    priority: int = Field(0, ge=-limits.PRIORITY_MAX, le=limits.PRIORITY_MAX)
+    run_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    deadline_seconds: float | None = Field(None, gt=0, le=limits.DEADLINE_S_MAX)
+    fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
+    metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+
+
+def kind_named(name: str) -> Kind[Any]:
+    """The kind of that name; refuses an unknown one, and says which there are."""
+    kind = KINDS.get(name)
+    if kind is None:
+        raise invalid(
+            "#/kind", f"There is no kind {name[:64]!r}; there are: {', '.join(sorted(KINDS))}", "unknown_kind"
+        )
+    return kind
+
+
+def order_of(body: Mapping[str, Any]) -> tuple[Envelope, tuple[str, ...]]:
+    """The envelope of a body, and where in it the input stands.
+
+    A body without `kind` is itself the input of `generate`: that is how the ComfyUI service was spoken to.
+    """
+    if "kind" in body:
+        return validated(Envelope, body), ("input",)
+    return Envelope(kind=_FLAT_KIND, input=dict(body)), ()
+
+
+async def apply(
+    request: Request, route: str, body: Mapping[str, Any], envelope: Envelope, at: tuple[str, ...]
+) -> Application:
+    """Check an order as far as it can be checked before admission. `route` scopes the idempotency key."""
+    kind = kind_named(envelope.kind)
+    wanted = validated(kind.input, envelope.input, at)
+    offer = await request.api.offers.of(kind.backend)
+    if kind.prepare is not None:
+        wanted = kind.prepare(wanted)
+    with _anchored(at):
+        kind.check(wanted, offer, request.caller.limits)
+    for upload_id in kind.uploads(wanted):
+        await _require_upload(request, upload_id, at)
+    settings = request.api.settings
+    return Application(
+        kind=kind.name,
+        queue=kind.queue,
+        input=wanted.model_dump(mode="json", exclude_none=True),
+        units=kind.cost(wanted),
+        deadline_s=envelope.deadline_seconds or settings.job_deadline,
+        priority=envelope.priority,
+        run_at_ms=_run_at_ms(envelope.run_at),
+        fairness_key=envelope.fairness_key,
+        metadata=envelope.metadata,
+        idempotency=_idempotency(request, route),
+        fingerprint=fingerprint(body),
+        traceparent=request.headers.get("traceparent"),
+    )
+
+
+@contextmanager
+def _anchored(at: tuple[str, ...]) -> Iterator[None]:
+    """A kind points into `#/input`; in a flat body the input is the body itself."""
+    try:
+        yield
+    except Refusal as refusal:
+        if not at:
+            refusal.errors = tuple(
+                {**error, "pointer": error["pointer"].replace("#/input", "#", 1)} for error in refusal.errors
+            )
+        raise
+
+
+async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...]) -> None:
+    """Refuse an upload that is not there, is somebody else's or has not been completed."""
+    where = pointer((*at, "upload"))
+    user_id = request.caller.user_id
+    try:
+        upload = await load_upload(request.resources.cells.home_of(user_id), user_id, upload_id)
+    except Refusal as refusal:
+        if refusal.code != "not_found":
+            raise
+        raise invalid(where, "There is no such upload", "unknown_upload") from None
+    if upload.status != "completed":
+        raise invalid(where, f"The upload is {upload.status}, it must be completed first", "upload_not_completed")
+
+
+def _run_at_ms(run_at: datetime | None) -> int | None:
+    if run_at is None:
+        return None
+    ahead_s = (run_at - datetime.now(UTC)).total_seconds()
+    if ahead_s > limits.SCHEDULE_S_MAX:
+        raise invalid("#/run_at", f"At most {limits.SCHEDULE_S_MAX // 86_400} days ahead", "too_far_ahead")
+    return int(run_at.timestamp() * 1000)
+
+
+def _idempotency(request: Request, route: str) -> str | None:
+    """The digest of route and key, which has 1 to 255 visible characters (draft-ietf-httpapi-idempotency-key-header)."""
+    header = request.headers.get("idempotency-key")
+    if header is None:
+        return None
+    match = _IDEMPOTENCY_KEY.fullmatch(header.strip())
+    if match is None:
+        raise Refusal("malformed_request", "Idempotency-Key must be 1 to 255 visible ASCII characters, quoted or bare")
+    return hashlib.sha256(f"{route}\n{match[1] or match[2]}".encode()).hexdigest()[:32]

@@ -1,0 +1,51 @@
+"""A request as the routes see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import starlette.requests
+
+from apps.api.state import ApiState
+from apps.resources import Resources
+from libs.access.caller import Caller
+from libs.admission.rate import Rate
+from libs.store.client import Store
+
+__all__ = ["Request"]
+
+
+class Request(starlette.requests.Request):
+    """Starlette's request, and what the middleware found out about it."""
+
+    @property
+    def api(self) -> ApiState:
+        """What the process shares."""
+        found: ApiState = self.scope["arqade.api"]
+        return found
+
+    @property
+    def resources(self) -> Resources:
+        """The open resources."""
+        return self.api.resources
+
+    @property
+    def id(self) -> str:
+        """The request's id, as in `X-Request-Id`."""
+        found: str = self.scope["arqade.request_id"]
+        return found
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks. Every route but a public one has a caller; asking on a public one is a bug."""
+        found: Caller = self.scope["arqade.caller"]
+        return found
+
+    @property
+    def home(self) -> Store:
+        """Where everything of the caller's is."""
+        return self.resources.cells.home_of(self.caller.user_id)
+
+    def show(self, rates: Sequence[Rate]) -> None:
+        """Tell these rates in the headers of the answer, whatever it will be; `()` tells none."""
+        self.scope["arqade.rates"] = rates

@@ -1,0 +1,41 @@
+"""/api/v1/jobs/{id}/artifacts: what a job left behind."""
+
+from __future__ import annotations
+
+from starlette.responses import RedirectResponse, Response
+
+from apps.api.job_answers import signed_url
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.routing import route
+from apps.api.views import artifact_view
+from libs.errors import Refusal
+from libs.jobs.lookup import load_job
+
+__all__ = ["ROUTES"]
+
+_PATH = "/api/v1/jobs/{id}/artifacts"
+_FOUND = 302
+
+
+async def show_artifacts(request: Request) -> Response:
+    """Every artifact of a job, each with a fresh URL."""
+    caller = request.caller
+    job = await load_job(request.resources.cells.home_of(caller.user_id), caller.user_id, request.path_params["id"])
+    return Json({"data": [artifact_view(one, signed_url(request, job, one)) for one in job.artifacts]})
+
+
+async def download_artifact(request: Request) -> Response:
+    """302 to a fresh presigned URL of one artifact."""
+    caller = request.caller
+    job = await load_job(request.resources.cells.home_of(caller.user_id), caller.user_id, request.path_params["id"])
+    for artifact in job.artifacts:
+        if artifact.name == request.path_params["name"]:
+            return RedirectResponse(signed_url(request, job, artifact)[0], _FOUND)
+    raise Refusal("not_found", "The job has no such artifact")
+
+
+ROUTES = (
+    route("GET", _PATH, show_artifacts, scope="jobs:read", bucket="reads"),
+    route("GET", _PATH + "/{name}", download_artifact, scope="jobs:read", bucket="reads"),
+)

@@ -1,0 +1,87 @@
+"""Whether the process lives, whether it can work, and its metrics."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.responses import Response
+
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.routing import PUBLIC, Endpoint, Route, route
+from libs.errors import Refusal, Unavailable
+from libs.metrics import CONTENT_TYPE
+
+__all__ = ["ROUTES"]
+
+_QUEUES = ("gpu", "cpu", "net")
+#: ARQ's ZSET holds a queue's unfinished jobs in three bands of score: ready, timed (a lease, a retry, a start), held.
+_BANDS = (("ready", "-inf", "(1e12"), ("timed", "1e12", "(8e15"), ("held", "8e15", "+inf"))
+
+
+async def ping(request: Request) -> Response:
+    """The process lives. Asks nobody, so that an outage of Redis restarts nothing."""
+    return Json({"ok": True})
+
+
+async def health(request: Request) -> Response:
+    """200 `healthy` or `degraded`, with a line for each part; 503 only while draining."""
+    parts = await _look(request)
+    checks = {part: "up" if up else "away" for part, up in parts.items()}
+    if request.api.draining.is_set():
+        raise Refusal("draining", members={"checks": checks})
+    status = "healthy" if all(parts.values()) else "degraded"
+    return Json({"status": status, "version": request.api.settings.api_version, "checks": checks})
+
+
+async def ready(request: Request) -> Response:
+    """200 while every part answers and the process is not draining."""
+    if request.api.draining.is_set():
+        raise Refusal("draining")
+    for part, up in (await _look(request)).items():
+        if not up:
+            raise Unavailable(part)
+    return Json({"ready": True})
+
+
+async def metrics(request: Request) -> Response:
+    """Prometheus's text format."""
+    if not request.api.settings.metrics_public:
+        raise Refusal("not_found")
+    await measure_queues(request)
+    return Response(request.resources.metrics.render(), media_type=CONTENT_TYPE)
+
+
+async def measure_queues(request: Request) -> None:
+    """Set the depth of every queue; without Redis the numbers are dropped rather than old."""
+    store, queued = request.resources.cells.shared, request.resources.metrics.queued
+    bands = [(queue, *band) for queue in _QUEUES for band in _BANDS]
+    try:
+        counts = await asyncio.gather(
+            *[store.call("ZCOUNT", store.keys.zset_of(queue), low, high) for queue, _band, low, high in bands]
+        )
+    except Unavailable:
+        request.show(())
+        queued.clear()
+        return
+    for (queue, band, _low, _high), count in zip(bands, counts, strict=True):
+        queued.labels(queue, band).set(count)
+
+
+async def _look(request: Request) -> dict[str, bool]:
+    found = await request.api.checks.look()
+    if not found["redis"]:
+        request.show(())  # nobody to ask for the caller's rates
+    return found
+
+
+def _public(path: str, endpoint: Endpoint, *aliases: str) -> Route:
+    return route("GET", path, endpoint, scope=PUBLIC, bucket=None, aliases=aliases)
+
+
+ROUTES = [
+    _public("/ping", ping),
+    _public("/health", health, "/api/health"),
+    _public("/ready", ready),
+    _public("/metrics", metrics),
+]

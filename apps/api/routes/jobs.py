@@ -1,0 +1,99 @@
+"""/api/v1/jobs: submit, list, look, cancel."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from starlette.responses import Response
+
+from apps.api.body import read_object
+from apps.api.job_answers import answer_job, job_json
+from apps.api.order import order_of
+from apps.api.paging import bad_parameter, page, read_page
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.routing import route
+from apps.api.submission import answer_submitted, submit
+from apps.api.waiting import preferred_wait_s
+from libs.errors import Refusal
+from libs.jobs.job import Job
+from libs.jobs.lifecycle import cancel
+from libs.jobs.lookup import Wanted, list_jobs, load_job
+from libs.jobs.status import STATUSES
+
+__all__ = ["ROUTES"]
+
+_PATH = "/api/v1/jobs"
+_CREATED, _ACCEPTED, _OK = 201, 202, 200
+
+
+async def submit_job(request: Request) -> Response:
+    """Submit a job: 202 at once, or with `Prefer: wait=n` 201 when it ends in time."""
+    body = await read_object(request)
+    envelope, at = order_of(body)
+    wait_s = preferred_wait_s(request.headers.get("prefer"))
+    submitted = await submit(request, _PATH, body, envelope, at)
+    return await answer_submitted(
+        request, submitted, wait_s or 0, finished_status=_CREATED, preferred=wait_s is not None
+    )
+
+
+async def show_jobs(request: Request) -> Response:
+    """A page of the caller's jobs, newest first."""
+    wish = read_page(request)
+    caller = request.caller
+    store = request.resources.cells.home_of(caller.user_id)
+    found = await list_jobs(store, caller.user_id, _wanted(request), limit=wish.limit, before=wish.after or None)
+    return page(request, [job_json(request, job) for job in found.jobs], found.before)
+
+
+async def show_job(request: Request) -> Response:
+    """One job, whatever became of it."""
+    return await answer_job(request, await _load(request))
+
+
+async def cancel_job(request: Request) -> Response:
+    """Cancel a job: 200 when it is canceled, 202 while a running one is being stopped."""
+    job_id, caller = request.path_params["id"], request.caller
+    store = request.resources.cells.home_of(caller.user_id)
+    outcome = await cancel(store, caller.user_id, job_id)
+    if outcome == "not_found":
+        raise Refusal("not_found", "There is no such job")
+    job = await load_job(store, caller.user_id, job_id)
+    if outcome == "finished":
+        raise Refusal("job_already_finished", f"The job has {job.status} already", members={"job_status": job.status})
+    return Json(job_json(request, job), _OK if outcome == "canceled" else _ACCEPTED)
+
+
+async def _load(request: Request) -> Job:
+    caller = request.caller
+    return await load_job(request.resources.cells.home_of(caller.user_id), caller.user_id, request.path_params["id"])
+
+
+def _wanted(request: Request) -> Wanted:
+    query = request.query_params
+    status = query.get("status")
+    if status is not None and status not in STATUSES:
+        raise bad_parameter("status", f"The status is one of: {', '.join(STATUSES)}")
+    return Wanted(status=status, kind=query.get("kind"), created_after_ms=_created_after_ms(query.get("created_after")))
+
+
+def _created_after_ms(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise ValueError
+        return int(at.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise bad_parameter("created_after", "A time as in RFC 3339, with its offset: 2026-01-31T12:00:00Z") from None
+
+
+ROUTES = (
+    route("POST", _PATH, submit_job, scope="jobs:write", bucket="submits"),
+    route("GET", _PATH, show_jobs, scope="jobs:read", bucket="reads"),
+    route("GET", _PATH + "/{id}", show_job, scope="jobs:read", bucket="reads"),
+    route("DELETE", _PATH + "/{id}", cancel_job, scope="jobs:write", bucket="reads"),
+    route("POST", _PATH + "/{id}/cancel", cancel_job, scope="jobs:write", bucket="reads"),
+)

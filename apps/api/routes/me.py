@@ -1,0 +1,54 @@
+"""Who am I, and what is left."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.responses import Response
+
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.routing import ANY_KEY, route
+from apps.api.views import limits_view
+from libs.admission.rate import Bucket, take
+
+__all__ = ["ROUTES"]
+
+_DAY_S = 86_400
+_BUCKETS: tuple[Bucket, ...] = ("submits", "reads", "uploads")
+
+
+async def me(request: Request) -> Response:
+    """The caller: user, api key, plan, limits, and what is left of them now."""
+    caller = request.caller
+    units, *rates = await asyncio.gather(_units(request), *[_remaining(request, bucket) for bucket in _BUCKETS])
+    return Json(
+        {
+            "id": caller.user_id,
+            "email": caller.email,
+            "plan": caller.plan,
+            "api_key": {"id": caller.api_key_id, "name": caller.api_key_name, "scopes": sorted(caller.scopes)},
+            "limits": limits_view(caller.limits),
+            "left": {"units_today": units, **dict(zip(_BUCKETS, rates, strict=True))},
+        }
+    )
+
+
+async def _units(request: Request) -> int | None:
+    """Units of today that are neither used nor held; None is unlimited."""
+    quota, store = request.caller.limits.units_per_day, request.home
+    if quota is None:
+        return None
+    day = int((await store.call("TIME"))[0]) // _DAY_S
+    taken = await store.call("HMGET", f"{store.keys.usage}{request.caller.user_id}:{day}", "held", "used")
+    return max(0, quota - sum(int(units or 0) for units in taken))
+
+
+async def _remaining(request: Request, bucket: Bucket) -> int | None:
+    rule = request.api.rate_rule
+    if rule is None:
+        return None
+    return (await take(request.home, request.caller, bucket, rule, spend=0)).remaining
+
+
+ROUTES = [route("GET", "/api/v1/me", me, scope=ANY_KEY, bucket="reads")]

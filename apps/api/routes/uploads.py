@@ -1,0 +1,74 @@
+"""Uploads: a presigned PUT straight into the object store, then a look at what has arrived."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from apps.api.body import read_object
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.routing import route
+from apps.api.validation import validated
+from apps.api.views import upload_view
+from libs.artifacts.uploads import complete_upload, create_upload, load_upload
+from libs.errors import Refusal
+
+__all__ = ["ROUTES"]
+
+
+class NewUpload(BaseModel):
+    """What a caller says of a file before sending it."""
+
+    model_config = {"extra": "forbid", "strict": True, "frozen": True}
+
+    filename: str
+    content_type: str
+    size_bytes: int
+
+
+async def create(request: Request) -> Response:
+    """201 with the URL that takes the bytes, by PUT."""
+    settings, resources = request.api.settings, request.resources
+    if not settings.uploads_enabled:
+        raise Refusal("feature_disabled", "Uploads are switched off")
+    wanted = validated(NewUpload, await read_object(request))
+    upload, url = await create_upload(
+        request.home,
+        resources.objects,
+        request.caller.user_id,
+        filename=wanted.filename,
+        content_type=wanted.content_type,
+        size_bytes=wanted.size_bytes,
+        url_ttl_s=settings.upload_url_ttl,
+        bytes_max=settings.upload_bytes_max,
+    )
+    view = upload_view(upload)
+    return Json({**view, "method": "PUT", "url": url}, 201, {"Location": view["links"]["self"]})
+
+
+async def complete(request: Request) -> Response:
+    """200 once the file is there and is what was announced."""
+    resources = request.resources
+    upload_id = request.path_params["upload_id"]
+    return Json(upload_view(await complete_upload(request.home, resources.objects, request.caller.user_id, upload_id)))
+
+
+async def fetch(request: Request) -> Response:
+    """One of the caller's uploads."""
+    upload_id = request.path_params["upload_id"]
+    return Json(upload_view(await load_upload(request.home, request.caller.user_id, upload_id)))
+
+
+ROUTES = [
+    route(
+        "POST",
+        "/api/v1/uploads",
+        create,
+        scope="uploads:write",
+        bucket="uploads",
+        aliases=["/api/uploads/initiate"],
+    ),
+    route("POST", "/api/v1/uploads/{upload_id}/complete", complete, scope="uploads:write", bucket="reads"),
+    route("GET", "/api/v1/uploads/{upload_id}", fetch, scope="uploads:write", bucket="reads"),
+]

@@ -1,0 +1,84 @@
+"""uvicorn, started by the program and stopped with patience."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from apps.api.protocol import HttpProtocol
+from apps.api.state import ApiState
+
+__all__ = ["Server"]
+
+_LOOK_AGAIN_S = 0.05
+_KEEP_ALIVE_S = 65
+_LAST_WORDS_S = 2
+
+_log = logging.getLogger(__name__)
+
+
+class Server(uvicorn.Server):
+    """Told to stop, it goes on answering until nothing is under way any more, or the grace is over.
+
+    Meanwhile `/health` says `draining`, and every answer closes its connection, so that whatever balances the load
+    turns elsewhere without one request failing.
+    """
+
+    def __init__(self, app: ASGIApp, api: ApiState) -> None:
+        settings = api.settings
+        config = uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=HttpProtocol,
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=_LAST_WORDS_S,
+        )
+        super().__init__(config)
+        self._api = api
+        self._stopping: asyncio.Task[None] | None = None
+
+    async def run_until_told(self) -> int:
+        """Serve until SIGTERM or SIGINT; the exit code."""
+        await self.serve()
+        return 0 if self.started else 1
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike uvicorn's own, this does not raise the signal again at the end: being told to stop is no failure."""
+        loop = asyncio.get_running_loop()
+        for told in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(told, self._stop)
+        try:
+            yield
+        finally:
+            for told in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(told)
+
+    def _stop(self) -> None:
+        """Drain; told twice, stop at once."""
+        if self._stopping is not None:
+            self.should_exit = self.force_exit = True
+            return
+        self._api.draining.set()
+        self._stopping = asyncio.create_task(self._drain())
+
+    async def _drain(self) -> None:
+        _log.info("draining: %d requests under way", self._api.in_flight)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._api.settings.drain_grace_s):
+                while self._api.in_flight:  # noqa: ASYNC110  # looking now and then costs requests nothing
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+        self.should_exit = True

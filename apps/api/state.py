@@ -1,0 +1,59 @@
+"""What the parts of one API process share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+
+from apps.api.checks import Checks
+from apps.api.offers import Offers
+from apps.api.seal import Seal
+from apps.resources import Resources
+from apps.settings import Settings
+from libs.admission.rate import RateRule
+from libs.metrics import Metrics
+
+__all__ = ["ApiState"]
+
+
+@dataclass(slots=True)
+class ApiState:
+    """The open resources, and where the process stands in its life.
+
+    `streams` counts the open streams of each api key. `draining` is set when the process is asked to stop: streams
+    end, `/health` says so, requests under way finish.
+    """
+
+    resources: Resources
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    in_flight: int = 0
+    seal: Seal = field(init=False)
+    offers: Offers = field(init=False)
+    checks: Checks = field(init=False)
+    streams: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.seal = Seal(self.pepper)
+        self.offers = Offers(self.resources.cells.shared)
+        self.checks = Checks(self.resources)
+
+    @property
+    def pepper(self) -> bytes:
+        """The secret that api keys are hashed with."""
+        return self.settings.api_key_pepper.get_secret_value().encode()
+
+    @property
+    def settings(self) -> Settings:
+        """What the process was told."""
+        return self.resources.settings
+
+    @property
+    def metrics(self) -> Metrics:
+        """What the process counts."""
+        return self.resources.metrics
+
+    @property
+    def rate_rule(self) -> RateRule | None:
+        """How buckets are counted; None while rate limits are switched off."""
+        return self.resources.rate_rule

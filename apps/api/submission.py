@@ -1,0 +1,70 @@
+"""Submitting: from the body of a request to an admitted job and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apps.api.job_answers import job_json
+from apps.api.order import Envelope, apply
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.waiting import wait_for_end
+from libs.admission.admit import admit
+from libs.admission.rate import RefusedRate
+from libs.errors import Refusal
+from libs.jobs.job import Job
+from libs.jobs.lookup import load_job
+
+__all__ = ["Submitted", "answer_submitted", "submit"]
+
+_CREATED, _ACCEPTED, _OK = 201, 202, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The job a request made, now or before."""
+
+    job: Job
+    replayed: bool
+
+
+async def submit(
+    request: Request, route: str, body: Mapping[str, Any], envelope: Envelope, at: tuple[str, ...]
+) -> Submitted:
+    """Admit a job for the caller; refuses what cannot be let in. `route` scopes the idempotency key."""
+    api = request.api
+    if not api.settings.jobs_enabled:
+        raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
+    wanted = await apply(request, route, body, envelope, at)
+    caller = request.caller
+    store = request.resources.cells.home_of(caller.user_id)
+    try:
+        admission = await admit(store, caller, wanted, request.resources.queue_rule, api.rate_rule)
+    except RefusedRate as refusal:
+        request.show(refusal.rates)
+        raise
+    request.show(admission.rates)
+    if admission.replayed:
+        request.resources.metrics.replays.inc()
+    else:
+        request.resources.metrics.admissions.labels(wanted.kind).inc()
+    job = admission.job or await load_job(store, caller.user_id, admission.job_id)
+    return Submitted(job, admission.replayed)
+
+
+async def answer_submitted(
+    request: Request, submitted: Submitted, wait_s: float, *, finished_status: int, preferred: bool
+) -> Json:
+    """202 with the job, or `finished_status` with the finished job when it ends within `wait_s`."""
+    job = submitted.job
+    if wait_s > 0 and not job.finished:
+        job = await wait_for_end(request, job.id, wait_s)
+    headers = {"Location": f"/api/v1/jobs/{job.id}"}
+    if submitted.replayed:
+        headers["Idempotent-Replayed"] = "true"
+    if preferred:
+        headers["Preference-Applied"] = f"wait={wait_s:g}" if wait_s > 0 else "respond-async"
+    status = finished_status if job.finished and wait_s > 0 else _ACCEPTED
+    return Json(job_json(request, job), status, headers)

@@ -1,0 +1,52 @@
+"""From pydantic's errors to ours: JSON pointers (RFC 6901) into the caller's own body."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from pydantic import BaseModel, ValidationError
+
+from libs import limits
+from libs.errors import Refusal
+
+__all__ = ["pointer", "refusal_of", "validated"]
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_TOKEN_LENGTH_MAX = 64
+_CODES = {"extra_forbidden": "unknown_member", "missing": "required"}
+
+
+def validated(model: type[ModelT], body: Any, at: Sequence[str | int] = ()) -> ModelT:
+    """The body as the model; refuses with `validation_failed`. `at` is where in the caller's body it stands."""
+    try:
+        return model.model_validate(body)
+    except ValidationError as error:
+        raise refusal_of(error, at) from None
+
+
+def refusal_of(error: ValidationError, at: Sequence[str | int] = ()) -> Refusal:
+    """What is wrong, and where."""
+    found = [
+        {
+            "pointer": pointer((*at, *entry["loc"])),
+            "detail": entry["msg"].removeprefix("Value error, ")[: limits.DETAIL_LENGTH_MAX],
+            "code": _CODES.get(entry["type"], entry["type"]),
+        }
+        for entry in error.errors(include_url=False, include_input=False, include_context=False)
+    ][: limits.VALIDATION_ERRORS_MAX]
+    first = found[0]
+    return Refusal("validation_failed", f"{first['pointer']}: {first['detail']}", errors=found)
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer as a URI fragment: `#/input/width`; `#` is the whole body."""
+    return "#" + "".join("/" + _token(str(step)) for step in path)
+
+
+def _token(step: str) -> str:
+    """One step. The client may have chosen it, so it is cut short and escaped."""
+    escaped = step[:_TOKEN_LENGTH_MAX].replace("~", "~0").replace("/", "~1")
+    return quote(escaped, safe="~!$&'()*+,;=:@")

@@ -1,0 +1,151 @@
+"""What `arqade doctor` looks at, one function a part; each tells what it found and what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import httpx
+
+from apps.cli.first_key import open_store
+from apps.cli.parts import reached_at
+from apps.settings import Settings
+from libs.artifacts.objects import Objects
+from libs.errors import Unavailable
+from libs.ids import new_id
+from libs.store.client import Store
+from libs.store.guard import inspect
+
+__all__ = ["Check", "check_everything"]
+
+#: Object stores refuse signatures that are 15 minutes off; certificates and tokens of others have less patience.
+_SKEW_S_MAX: Final = 5.0
+_HTTP_TIMEOUT_S: Final = 5.0
+_PROBE: Final = b"arqade doctor"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. `bad` keeps a process from serving; a `warning` will hurt later."""
+
+    level: Literal["good", "warning", "bad"]
+    part: str
+    line: str
+
+
+async def check_everything(settings: Settings) -> list[Check]:
+    """Every finding, part by part."""
+    checks = (_settings(settings), _redis(settings), _objects(settings), _comfyui(settings), _api(settings))
+    found = await asyncio.gather(*(_all(check) for check in checks))
+    return [check for part in found for check in part]
+
+
+async def _all(checks: AsyncIterator[Check]) -> list[Check]:
+    return [check async for check in checks]
+
+
+async def _settings(settings: Settings) -> AsyncIterator[Check]:
+    refusals = settings.refusals()
+    for line in refusals:
+        yield Check("bad", "settings", line)
+    if not refusals:
+        yield Check("good", "settings", f"valid for {settings.environment}")
+
+
+async def _redis(settings: Settings) -> AsyncIterator[Check]:
+    try:
+        async with open_store(settings) as store:
+            yield Check("good", "redis", "answers")
+            for finding in await inspect(store):
+                yield Check("bad" if finding.level == "refuse" else "warning", "redis", finding.line)
+            yield await _clock(store)
+            if not await store.call("ZCARD", store.keys.users):
+                yield Check("warning", "api keys", "there is no user yet: arqade keys bootstrap makes the first")
+    except (Unavailable, ValueError) as error:
+        yield Check("bad", "redis", f"{error}: check REDIS_URL, and that the server runs")
+
+
+async def _clock(store: Store) -> Check:
+    asked_at = time.time()
+    seconds, microseconds = await store.call("TIME")
+    here = (asked_at + time.time()) / 2
+    skew_s = int(seconds) + int(microseconds) / 1e6 - here
+    if abs(skew_s) > _SKEW_S_MAX:
+        way = "ahead of" if skew_s > 0 else "behind"
+        return Check("warning", "clock", f"Redis is {abs(skew_s):.1f} s {way} this machine: run an NTP client on both")
+    return Check("good", "clock", f"Redis and this machine differ by {abs(skew_s) * 1000:.0f} ms")
+
+
+async def _objects(settings: Settings) -> AsyncIterator[Check]:
+    try:
+        bucket = _bucket(settings)
+    except ValueError as error:
+        yield Check("bad", "objects", f"{error}: check the MINIO_ settings")
+        return
+    name = f"doctor/{new_id('probe')}"
+    try:
+        await bucket.put(name, _PROBE, "text/plain")
+        url = bucket.presigned_get(name, 60, filename="probe", content_type="text/plain")
+        yield Check("good", "objects", f"the bucket {settings.minio_bucket} takes and keeps what it is given")
+        yield await _presigned(url)
+        await bucket.remove(name)
+    except Unavailable as error:
+        yield Check("bad", "objects", f"{error.detail}: check MINIO_ENDPOINT {settings.minio_endpoint} and its keys")
+    finally:
+        bucket.close()
+
+
+def _bucket(settings: Settings) -> Objects:
+    return Objects(
+        settings.minio_endpoint,
+        settings.minio_access_key,
+        settings.minio_secret_key.get_secret_value(),
+        settings.minio_bucket,
+        settings.minio_region,
+        use_ssl=settings.minio_use_ssl,
+        public_endpoint=settings.minio_public_endpoint,
+        connections=1,
+    )
+
+
+async def _presigned(url: str) -> Check:
+    """Whether a client could download by such a URL; seen from here, which may not be where clients are."""
+    host = httpx.URL(url).netloc.decode()
+    try:
+        async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
+            answer = await http.get(url)
+    except httpx.HTTPError as error:
+        line = f"presigned URLs name {host}, which does not answer from here ({error}): check MINIO_PUBLIC_ENDPOINT"
+        return Check("warning", "objects", line)
+    if answer.content == _PROBE:
+        return Check("good", "objects", f"presigned URLs work ({host})")
+    return Check("bad", "objects", f"a presigned URL got {answer.status_code} from {host}: check MINIO_PUBLIC_ENDPOINT")
+
+
+async def _comfyui(settings: Settings) -> AsyncIterator[Check]:
+    if settings.comfyui_url is None:
+        yield Check("warning", "comfyui", "COMFYUI_URL is not set: generate jobs would wait until they expire")
+        return
+    try:
+        async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
+            answer = await http.get(settings.comfyui_url.rstrip("/") + "/system_stats")
+        system = answer.raise_for_status().json()["system"]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        yield Check("warning", "comfyui", f"{settings.comfyui_url} does not answer as ComfyUI does ({error})")
+    else:
+        yield Check("good", "comfyui", f"ComfyUI {system.get('comfyui_version', '?')} at {settings.comfyui_url}")
+
+
+async def _api(settings: Settings) -> AsyncIterator[Check]:
+    url = f"http://{reached_at(settings.host)}:{settings.port}"
+    try:
+        async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
+            answer = await http.get(url + "/ready")
+    except httpx.HTTPError:
+        yield Check("warning", "api", f"nothing answers at {url}: start one with arqade api")
+        return
+    ready = answer.status_code == httpx.codes.OK
+    yield Check("good" if ready else "warning", "api", f"{url} is {'ready' if ready else f'not ready: {answer.text}'}")

@@ -1,0 +1,34 @@
+"""`arqade doctor`: what is reachable, what is misconfigured, what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from apps.cli import screen
+from apps.cli.checks import Check, check_everything
+from apps.cli.configuration import env_file_option, load_settings
+
+__all__ = ["doctor"]
+
+_MARKS = {"good": "[green]✓", "warning": "[yellow]![/]", "bad": "[red]✗"}
+
+
+@click.command()
+@env_file_option
+def doctor(env_file: Path | None) -> None:
+    """Look at everything that a process would need; exit code 1 when something would keep it from serving."""
+    found = asyncio.run(check_everything(load_settings(env_file)))
+    screen.show_table(_table(found))
+    sys.exit(any(check.level == "bad" for check in found))
+
+
+def _table(found: list[Check]) -> Table:
+    table = Table("", "part", "finding", box=None, show_header=False, pad_edge=False)
+    for check in found:
+        table.add_row(_MARKS[check.level], check.part, check.line)
+    return table

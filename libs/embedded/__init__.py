@@ -1,0 +1,1 @@
+"""Redis and S3 for a laptop and for tests: real servers that come inside wheels."""

@@ -1,0 +1,112 @@
+"""Real servers for tests: the embedded ones, or the Redis that ARQADE_TEST_REDIS names."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from libs.embedded.objects import objects as objects_part
+from libs.embedded.part import Part, wait_until_answering
+from libs.embedded.ports import Ports
+from libs.embedded.process import Child
+from libs.embedded.valkey import valkey as valkey_part
+
+__all__ = ["RedisServer", "S3Server", "redis_server", "running", "s3_server"]
+
+
+@dataclass(frozen=True)
+class RedisServer:
+    """A running Valkey, or the Redis that ARQADE_TEST_REDIS names. `child` may be killed by a test that restarts it."""
+
+    port: int
+    password: str
+    part: Part
+    child: Child
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def call(self, *command: str) -> bytes:
+        """One command over a connection of its own; the raw reply, up to 64 KiB of it."""
+        lines = [f"AUTH {self.password}", " ".join(command), "QUIT", ""]
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall("\r\n".join(lines).encode())
+            reply = b"".join(iter(lambda: connection.recv(65_536), b""))
+        return reply.removeprefix(b"+OK\r\n").removesuffix(b"+OK\r\n").removesuffix(b"\r\n")
+
+    def flush(self) -> None:
+        """Empty it: keys, scripts and functions."""
+        assert self.call("FLUSHALL") == b"+OK"
+        assert self.call("SCRIPT", "FLUSH") == b"+OK"
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server: what a client needs to reach it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str
+    bucket: str
+    folder: Path
+    part: Part
+    child: Child
+
+    def clear(self) -> None:
+        """Remove every object; the server reads its folders anew."""
+        for entry in (self.folder / "buckets" / self.bucket).iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+@contextmanager
+def running(part: Part) -> Iterator[Child]:
+    """Start a part, wait until it answers, end it."""
+    child = part.spawn()
+    try:
+        wait_until_answering(part, child)
+        yield child
+    finally:
+        child.stop(part.grace_s)
+
+
+@contextmanager
+def redis_server(folder: Path, **options: str) -> Iterator[RedisServer]:
+    """A Redis of its own for a test that stops, slows or fills it; `options` are lines of its config (_ for -)."""
+    named = os.environ.get("ARQADE_TEST_REDIS")
+    port, password = Ports(folder / "ports.json").port_for("valkey"), secrets.token_hex(16)
+    part = valkey_part(
+        folder / "valkey",
+        port=port,
+        password=password,
+        log=folder / "valkey.log",
+        pid_file=folder / "valkey.pid",
+        binary=Path(named) if named else None,
+        options={"enable-debug-command": "local", **{name.replace("_", "-"): text for name, text in options.items()}},
+    )
+    with running(part) as child:
+        yield RedisServer(port, password, part, child)
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[S3Server]:
+    """An S3 server of its own for a test that stops it."""
+    port = Ports(folder / "ports.json").port_for("objects")
+    access_key, secret_key = secrets.token_hex(10), secrets.token_hex(20)
+    part = objects_part(
+        folder / "objects",
+        port=port,
+        access_key=access_key,
+        secret_key=secret_key,
+        bucket="arqade",
+        log=folder / "objects.log",
+        pid_file=folder / "objects.pid",
+    )
+    with running(part) as child:
+        yield S3Server(f"127.0.0.1:{port}", access_key, secret_key, "arqade", folder / "objects", part, child)

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from apps.api.body import read_bytes
+from apps.api.middleware.body_limit import BodyLimit
+from libs import limits
+from libs.errors import Refusal
+
+
+async def read(
+    pieces: Sequence[bytes], declared: bytes | None = None, *, bytes_max: int = 10, ends: bool = True, idle_s: float = 5
+) -> bytes:
+    """What an endpoint reads of a body that comes in pieces; without an end it stalls."""
+    found = b""
+    left = list(pieces)
+    headers = [] if declared is None else [(b"content-length", declared)]
+
+    async def receive() -> Message:
+        if not left:
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": left.pop(0), "more_body": bool(left) or not ends}
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal found
+        found = await read_bytes(receive)
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nothing is sent")
+
+    app = BodyLimit(endpoint, bytes_max=bytes_max, idle_s=idle_s)
+    await app({"type": "http", "headers": headers}, receive, send)
+    return found
+
+
+async def refusal(*arguments: object, **named: object) -> Refusal:
+    with pytest.raises(Refusal) as caught:
+        await read(*arguments, **named)  # type: ignore[arg-type]
+    return caught.value
+
+
+async def test_a_body_of_just_the_limit_is_read() -> None:
+    assert await read([b"12345", b"67890"]) == b"1234567890"
+    assert await read([b"1234567890"], b"10") == b"1234567890"
+
+
+async def test_one_byte_more_is_too_large_whatever_was_declared() -> None:
+    assert (await refusal([b"12345", b"67890", b"1"])).code == "body_too_large"
+    assert (await refusal([b"12345678901"], b"11")).code == "body_too_large"
+    assert (await refusal([b"12345678901"], b"5")).code == "body_too_large"
+
+
+async def test_a_declared_length_over_the_limit_is_refused_unread() -> None:
+    assert (await refusal([], b"11")).code == "body_too_large"
+    assert (await refusal([], b"9" * 5_000)).code == "body_too_large"
+
+
+async def test_the_rest_of_a_body_that_is_too_large_is_dropped_so_that_its_sender_reads_why() -> None:
+    assert (await refusal([b"x" * 11] * 5)).headers == {}
+
+
+async def test_but_not_without_end() -> None:
+    megabyte = bytes(1024 * 1024)
+    pieces = [megabyte] * (limits.BODY_DISCARD_BYTES_MAX // len(megabyte) + 2)
+    assert (await refusal(pieces)).headers == {"Connection": "close"}
+    assert (await refusal([], str(limits.BODY_DISCARD_BYTES_MAX + 1).encode())).headers == {"Connection": "close"}
+
+
+@pytest.mark.parametrize("body, declared", [(b"123456", b"5"), (b"1234", b"5"), (b"", b"1")])
+async def test_a_length_that_is_a_lie_is_malformed(body: bytes, declared: bytes) -> None:
+    assert (await refusal([body], declared)).code == "malformed_request"
+
+
+@pytest.mark.parametrize("declared", [b"-1", b"five", b"", b"1.0", b"\xb2"])
+async def test_a_length_that_is_no_number_is_malformed(declared: bytes) -> None:
+    assert (await refusal([b""], declared)).code == "malformed_request"
+
+
+async def test_a_body_that_pauses_too_long_times_out_and_the_connection_closes() -> None:
+    found = await refusal([b"123"], ends=False, idle_s=0.01)
+    assert (found.code, found.headers) == ("request_timeout", {"Connection": "close"})
+
+
+async def test_after_the_body_a_client_may_be_silent_for_as_long_as_it_likes() -> None:
+    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
+    gone = asyncio.Event()
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def follow(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        asyncio.get_running_loop().call_later(0.05, gone.set)
+        assert (await receive())["type"] == "http.disconnect"
+
+    async def send(message: Message) -> None:
+        raise AssertionError("nothing is sent")
+
+    await BodyLimit(follow, bytes_max=10, idle_s=0.01)({"type": "http", "headers": []}, receive, send)
