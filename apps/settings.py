@@ -2,7 +2,7 @@
 
 Every variable keeps the name it had in the services that Arqade replaces, without a prefix of ours. A `.env` file in
 the working directory is read too; the environment wins. Values are checked here, and what is unsafe for a
-deployment is refused at start-up by `libs`-free rules in `refusals`.
+deployment is refused at start-up: see `refusals`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.store.url import parse_url
+
 __all__ = ["Settings"]
 
 _PEPPER_BYTES_MIN = 32
-_WELL_KNOWN_SECRETS = frozenset({"minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
+_WELL_KNOWN_SECRETS = frozenset({"", "minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
 
 
 def _environment(value: object) -> object:
@@ -59,6 +61,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     prometheus_port: int | None = None
     metrics_public: bool = True
+    trusted_proxies: Names = ()
     drain_grace_s: float = Field(20.0, ge=0, description="How long a stopping process lets its work finish")
 
     # Redis
@@ -112,17 +115,31 @@ class Settings(BaseSettings):
 
     def refusals(self) -> list[str]:
         """Why this configuration must not serve: one line each, with what to set. Empty when it may."""
-        found: list[str] = []
+        found = self._redis_refusals()
         if not (self.auth_enabled and self.rate_limit_enabled) and not self._toy:
             found.append(
                 "AUTH_ENABLED and RATE_LIMIT_ENABLED may be false only with ENVIRONMENT=development on a loopback HOST"
             )
+        return found if self.environment == "development" else [*found, *self._weak_secrets()]
+
+    def _redis_refusals(self) -> list[str]:
+        try:
+            address = parse_url(self.redis_url.get_secret_value())
+        except ValueError as error:
+            return [f"REDIS_URL: {error}"]
+        here = address.socket is not None or all(_is_loopback(host) for host, _port in address.hosts)
+        if here or address.login.password or self.environment == "development":
+            return []
+        return ["REDIS_URL has no password, and is not on this machine: redis://:PASSWORD@HOST:PORT/0"]
+
+    def _weak_secrets(self) -> list[str]:
+        found: list[str] = []
         if len(self.api_key_pepper.get_secret_value()) < _PEPPER_BYTES_MIN and self.auth_enabled:
             found.append(f"API_KEY_PEPPER must be at least {_PEPPER_BYTES_MIN} characters: openssl rand -hex 32")
-        if self.environment == "development":
-            return found
         if self.minio_secret_key.get_secret_value() in _WELL_KNOWN_SECRETS:
-            found.append("MINIO_SECRET_KEY is a well-known default: set one of your own")
+            found.append("MINIO_SECRET_KEY is empty or a well-known default: set one of your own")
+        if not self.minio_access_key:
+            found.append("MINIO_ACCESS_KEY is empty: set the one of MINIO_SECRET_KEY")
         if "*" in self.cors_origins:
             found.append("CORS_ORIGINS may not be * : name the origins")
         return found

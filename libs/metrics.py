@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, start_http_server
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 __all__ = ["CONTENT_TYPE", "Counter", "Histogram", "Metrics"]
@@ -73,6 +73,10 @@ class Metrics:
         )
         self.uploads = Counter("arqade_uploads", "Uploads by what became of them", ("status",), registry=registry)
         self.stored_bytes = Counter("arqade_artifact_bytes", "Bytes of artifacts written", registry=registry)
+
+    def serve(self, host: str, port: int) -> None:
+        """Answer `/metrics` on a port of its own, from a thread; raises OSError when the port is taken."""
+        start_http_server(port, host, self.registry)
 
     def render(self) -> bytes:
         """All of them in Prometheus's text format."""

@@ -92,6 +92,8 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         resources.background.append(
             asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")
         )
+    if settings.prometheus_port is not None:
+        resources.metrics.serve(settings.host, settings.prometheus_port)
     _drain_on_signals(worker, settings.drain_grace_s)
     log.info("worker %s takes %d jobs at once from %s", worker.id, settings.arq_worker_concurrency, ", ".join(queues))
     try:
