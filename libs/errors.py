@@ -54,11 +54,11 @@ CATALOGUE: Mapping[str, Problem] = {
     "validation_failed": Problem(422, "The request is not valid"),
     "idempotency_key_reused": Problem(422, "The idempotency key was used with another body"),
     "headers_too_large": Problem(431, "The headers are too large"),
-    # You: limits of this caller
+    # What this caller ran into
     "rate_limited": Problem(429, "Too many requests", retryable=True),
     "quota_exceeded": Problem(429, "The daily quota is used up", retryable=True),
     "queue_limit": Problem(429, "Too many jobs of yours are waiting", retryable=True),
-    # Us: load and outages
+    # What we ran into
     "feature_disabled": Problem(503, "This feature is switched off"),
     "queue_full": Problem(503, "The queue is full", retryable=True),
     "draining": Problem(503, "The server is shutting down", retryable=True),

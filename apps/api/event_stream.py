@@ -21,7 +21,7 @@ _SEND_S_MAX = 20.0
 
 
 class EventStream(Response):
-    """Streams events as they come. A reader who takes nothing for 20 s is cut off; it may come back, and misses nothing."""
+    """Streams events as they come. Who takes nothing for 20 s is cut off, and may come back."""
 
     media_type = "text/event-stream"
 

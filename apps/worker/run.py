@@ -29,7 +29,7 @@ from libs.backends.backends import Backends
 from libs.errors import Failure, Unavailable
 from libs.jobs.lifecycle import Claim, Ending, Payment, finish
 from libs.jobs.payload import UnknownVersionError, decode_payload
-from libs.kinds.kind import Kind, Output
+from libs.kinds.kind import Kind, Output, Wait
 from libs.metrics import Metrics
 from libs.queue.patience import through_outages
 from libs.queue.running import Running
@@ -98,9 +98,13 @@ class Runner:
             return Outcome("release", delay_s=_NEWER_WORKER_S)  # another worker, of another version, may know it
         attempt = LiveAttempt(running, self.store, self.objects, self.backends, self.upload_bytes_max)
         try:
+            if claim.canceled:
+                return await self._abandon(kind, running, attempt)
             with self.metrics.run_seconds.labels(claim.kind).time():
                 output = await self._handle(kind, running, attempt)
                 await attempt.settle()
+                if isinstance(output, Wait):
+                    return Outcome("wait", delay_s=output.check_in_s)
                 return await self._keep(running, output)
         except asyncio.CancelledError:
             if running.stop_reason is None:
@@ -111,7 +115,7 @@ class Runner:
         finally:
             attempt.close()
 
-    async def _handle(self, kind: Kind[Any], running: Running, attempt: LiveAttempt) -> Output:
+    async def _handle(self, kind: Kind[Any], running: Running, attempt: LiveAttempt) -> Output | Wait:
         wanted = _read_input(kind, running.claim)
         timeout_s = min(kind.timeout_s, self.timeout_s_max)
         with running.handling():
@@ -121,6 +125,13 @@ class Runner:
                     return await kind.run(wanted, attempt)
             finally:
                 soft.cancel()
+
+    async def _abandon(self, kind: Kind[Any], running: Running, attempt: LiveAttempt) -> Outcome:
+        """Its user canceled the job while it waited at its provider, who is told."""
+        if kind.abandon is not None:
+            with running.handling():
+                await kind.abandon(_read_input(kind, running.claim), attempt)
+        return Outcome("cancel")
 
     async def _keep(self, running: Running, output: Output) -> Outcome:
         if not output.artifacts:

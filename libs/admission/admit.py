@@ -182,6 +182,8 @@ def _refusal(code: str, reply: list[Any], caller: Caller, rates: tuple[Rate, ...
                 f"The quota of {limits.units_per_day} units a day does not allow for this job; it renews at 00:00 UTC"
             )
             return refused(code, detail, rates, "jobs", left_s)
+        case "draining":
+            return Refusal(code, "The queue takes no new jobs for now", retry_after_s=30.0)
         case _:
             return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[5]), float(reply[6])))
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import orjson
 
 from libs.artifacts.artifact import Artifact
-from libs.jobs.scripts import CANCEL, CLAIM, FINISH, RENEW, REPORT, SWEEP
+from libs.jobs.scripts import CANCEL, CLAIM, FINISH, RENEW, REPORT, SWEEP, WAKE
 from libs.store.client import Store
 
 __all__ = [
@@ -31,9 +31,10 @@ __all__ = [
     "renew",
     "report",
     "sweep",
+    "wake",
 ]
 
-Ending = Literal["succeed", "fail", "cancel", "retry", "release", "unstart"]
+Ending = Literal["succeed", "fail", "cancel", "retry", "release", "unstart", "wait"]
 Payment = Literal["settle", "refund"]
 CancelOutcome = Literal["not_found", "canceled", "requested", "finished"]
 
@@ -47,7 +48,10 @@ class FencedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A job a worker has just claimed. A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`."""
+    """A job a worker has just claimed; `canceled` when its user asked for that while it waited at a provider.
+
+    A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`.
+    """
 
     job_id: str
     queue: str
@@ -60,6 +64,7 @@ class Claim:
     created_at_ms: int = 0
     deadline_at_ms: int = 0
     submission: bytes | None = None
+    canceled: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -100,6 +105,7 @@ def _read_claim(reply: Sequence[Any]) -> Claim:
         created_at_ms=int(reply[8]),
         deadline_at_ms=int(reply[9]),
         submission=reply[10],
+        canceled=reply[11] is not None,
     )
 
 
@@ -166,6 +172,12 @@ async def cancel(store: Store, user_id: str, job_id: str) -> CancelOutcome:
     """Cancel a user's job: `canceled` at once while it waits, `requested` while it runs."""
     outcome: bytes = await store.run(CANCEL, (), (job_id, user_id))
     return outcome.decode()  # type: ignore[return-value]
+
+
+async def wake(store: Store, job_ids: Sequence[str]) -> None:
+    """Have waiting jobs looked at now: their provider has called back. Others are left alone."""
+    if job_ids:
+        await store.run(WAKE, (), job_ids)
 
 
 async def sweep(store: Store, queue: str, *, most: int, offset: int) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from libs.backends.backends import Backends
 from libs.backends.submission import Submission
 from libs.jobs.status import StopReason
 
-__all__ = ["Attempt", "Input", "Kind", "Offer", "Output", "StopReason", "Submission"]
+__all__ = ["Attempt", "Input", "Kind", "Offer", "Output", "StopReason", "Submission", "Wait"]
 
 
 class Input(BaseModel):
@@ -37,6 +37,16 @@ class Output:
 
     value: Mapping[str, Any] = field(default_factory=dict)
     artifacts: tuple[NewArtifact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a handler returns while a provider works: look again in `check_in_s`, or when the provider calls back.
+
+    Until then the job holds no slot and is charged nothing; its submission says what it waits for.
+    """
+
+    check_in_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +116,21 @@ class Kind(Generic[InputT]):
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
     `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own.
-    `backend` names the catalogue that `check` is given.
+    `backend` names the catalogue that `check` is given. `abandon` tells the provider of a waiting job that its user
+    canceled it.
     """
 
     name: str
     queue: str
     input: type[InputT]
-    run: Callable[[InputT, Attempt], Awaitable[Output]]
+    run: Callable[[InputT, Attempt], Awaitable[Output | Wait]]
     summary: str = ""
     cost: Callable[[InputT], int] = _one_unit
     prepare: Callable[[InputT], InputT] | None = None
     check: Callable[[InputT, Offer, Limits], None] = _no_objection
     uploads: Callable[[InputT], Sequence[str]] = _no_uploads
     backend: str | None = None
+    abandon: Callable[[InputT, Attempt], Awaitable[None]] | None = None
     timeout_s: float = 300
     soft_timeout_s: float | None = None
     attempts_max: int = 3

@@ -83,11 +83,11 @@ def _created_after_ms(text: str | None) -> int | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError
-        return int(at.timestamp() * 1000)
-    except (ValueError, OverflowError):
-        raise bad_parameter("created_after", "A time as in RFC 3339, with its offset: 2026-01-31T12:00:00Z") from None
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise bad_parameter("created_after", "A time as in RFC 3339, with its offset: 2026-01-31T12:00:00Z")
+    return int(at.timestamp() * 1000)
 
 
 ROUTES = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from libs.store.script import Script
 
-__all__ = ["ADMIT", "CANCEL", "CLAIM", "FINISH", "FOREIGN", "RENEW", "REPORT", "SWEEP", "TAKE"]
+__all__ = ["ADMIT", "CANCEL", "CLAIM", "FINISH", "FOREIGN", "RENEW", "REPORT", "SWEEP", "TAKE", "WAKE"]
 
 _ENDING = ("clock.lua", "fair.lua", "settle.lua", "tell.lua", "ending.lua")
 
@@ -25,4 +25,5 @@ REPORT = _script("clock.lua", "tell.lua", "report.lua")
 FINISH = _script(*_ENDING, "finish.lua", allow_oom=True)
 FOREIGN = _script("clock.lua", "fair.lua", "foreign.lua", allow_oom=True)
 CANCEL = _script(*_ENDING, "cancel.lua", allow_oom=True)
+WAKE = _script(*_ENDING, "wake.lua", allow_oom=True)
 SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)

@@ -14,7 +14,8 @@
 --   {"admitted", …, seq}
 --   {"replayed", …, job id of the first submission}
 --   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …} {"rate_limited", …, µs to wait}
---   {"queue_limit", …} {"quota_exceeded", …} {"queue_full", …, jobs queued, jobs drained a second} {"paused"}
+--   {"queue_limit", …} {"quota_exceeded", …} {"draining", …}
+--   {"queue_full", …, jobs queued, jobs drained a second}
 
 local id, user, digest, queue, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local units, priority, lane = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
@@ -48,6 +49,7 @@ if limit > 0 then
 end
 if redis.call('SCARD', KEY.queued .. user) >= tonumber(ARGV[17]) then return answer('queue_limit') end
 if quota >= 0 and today_units() + units > quota then return answer('quota_exceeded') end
+if redis.call('HGET', KEY.queue .. queue, 'draining') == '1' then return answer('draining') end
 local queued = redis.call('ZCARD', zset_of(queue))
 if queued >= tonumber(ARGV[18]) then
   return answer('queue_full', queued, redis.call('HGET', KEY.queue .. queue, 'drain') or '0')

@@ -16,6 +16,10 @@ if job.status == 'running' then
     redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
     tell(job.id, 'status', '{"status":"running","cancel_requested":true}')
   end
+  if job.waiting then
+    wake(job)
+    return 'requested'
+  end
   local control = KEY.control .. string.match(job.fence, '^[^:]+')
   redis.call('LPUSH', control, 'cancel ' .. job.id)
   redis.call('EXPIRE', control, CONTROL_KEPT_S)

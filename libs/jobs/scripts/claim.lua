@@ -6,7 +6,7 @@
 --
 -- ARGV  1 worker   2 lease, ms   3 n   4 '1' after an outage of Redis   5… queues, most urgent first
 -- Returns  {ms until something comes due (-1: nothing), claim, …}
---   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, url_ttl}
+--   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, canceled?}
 --          a foreign job has no more than {id, queue, fence, payload}
 
 local worker, lease, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -41,19 +41,30 @@ local function claim_foreign(queue, id, tag)
   claims[#claims + 1] = {id, queue, take_lease(queue, id, tag), redis.call('GET', KEY.arq_job .. id)}
 end
 
+-- A job whose provider is to be asked goes on with the attempt it has: only the fence is new.
+local function claim_waiting(queue, id, tag, known)
+  local fence = take_lease(queue, id, tag)
+  redis.call('HSET', KEY.job .. id, 'fence', fence, 'begun', digits(now))
+  redis.call('HDEL', KEY.job .. id, 'waiting')
+  claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id),
+    redis.call('HGET', KEY.job .. id, 'attempt'), known[3], known[1], known[4], known[5], known[2], known[6], known[7]}
+end
+
 local function claim(queue, id, tag)
   local record = KEY.job .. id
   local known = redis.call('HMGET', record,
-    'user', 'deadline', 'failures', 'kind', 'created', 'submission', 'url_ttl', 'started')
+    'user', 'deadline', 'failures', 'kind', 'created', 'submission', 'cancel', 'started', 'waiting', 'webhook')
   if not known[1] then return claim_foreign(queue, id, tag) end
+  if known[9] then return claim_waiting(queue, id, tag, known) end
   if tonumber(known[2]) <= now then return finish_unstarted(load_record(id), 'expired') end
   local fence = take_lease(queue, id, tag)
   local attempt = redis.call('HINCRBY', record, 'attempt', 1)
-  redis.call('HINCRBY', record, 'version', 1)
+  local version = redis.call('HINCRBY', record, 'version', 1)
   redis.call('HSET', record, 'status', 'running', 'fence', fence, 'begun', digits(now))
   if not known[8] then redis.call('HSET', record, 'started', digits(now)) end
   redis.call('SREM', KEY.queued .. known[1], id)
   tell(id, 'status', '{"status":"running","attempt":' .. attempt .. '}')
+  tell_webhook(id, known[10], 'running', version)
   claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id), attempt, known[3], known[1], known[4],
     known[5], known[2], known[6], known[7]}
 end

@@ -41,6 +41,9 @@ local function come_due(queue, id, spare_until)
     else
       ready_foreign(queue, id)
     end
+  elseif job.waiting then
+    hold(job) -- its provider is to be asked: that takes a slot, like any other work
+    promote(job.user, job.queue)
   elseif job.status == 'running' then
     if spare_until > now then
       redis.call('ZADD', zset_of(queue), digits(spare_until), id)

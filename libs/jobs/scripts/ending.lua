@@ -6,7 +6,7 @@ local DRAIN_WINDOW_S = 60
 
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
-  'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms',
+  'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -65,10 +65,19 @@ local function finish_unstarted(job, status)
   promote(job.user, job.queue)
 end
 
+-- Have a waiting job looked at now; nothing when it is on its way already.
+local function wake(job)
+  local score = redis.call('ZSCORE', zset_of(job.queue), job.id)
+  if not job.waiting or not score or tonumber(score) < READY_END or tonumber(score) >= HELD then return end
+  redis.call('ZADD', zset_of(job.queue), digits(now), job.id)
+  ring(job.queue, 1)
+end
+
 -- Back to the queue: at once (delay 0) into its lane, else at a later time.
 local function requeue(job, delay)
   redis.call('HSET', KEY.job .. job.id, 'status', 'queued')
-  redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
+  local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
+  tell_webhook(job.id, job.webhook, 'queued', version)
   redis.call('SADD', KEY.queued .. job.user, job.id)
   if delay > 0 then
     redis.call('ZADD', zset_of(job.queue), digits(now + delay), job.id)

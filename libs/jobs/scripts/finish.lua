@@ -3,12 +3,14 @@
 -- Idempotent: an ending whose reply was lost may be sent again.
 -- Needs: clock.lua fair.lua settle.lua tell.lua ending.lua
 --
--- ARGV  1 job id   2 fence   3 ending   4 delay, ms (retry, release)
+-- ARGV  1 job id   2 fence   3 ending   4 delay, ms (retry, release, wait)
 --       5 payment: settle | refund (succeed, fail, cancel)   6… members of the record: name, value, …
 --   ending  succeed | fail | cancel   the job ends
 --           retry                     an attempt is used up, the job comes back after the delay
 --           release                   handed back unfinished, no attempt used: the job comes back after the delay
 --           unstart                   as release, and the job counts as not started
+--           wait                      a provider works on it: still running, but without slot, lease or charge, until
+--                                     the delay is over or somebody wakes it
 -- Returns  "done" | "fenced"
 
 local STATUS = {succeed = 'succeeded', fail = 'failed', cancel = 'canceled'}
@@ -25,6 +27,13 @@ end
 leave_slot(job)
 redis.call('HSET', record, 'ended', fence)
 if #ARGV > 5 then redis.call('HSET', record, unpack(ARGV, 6)) end
+if ending == 'wait' then
+  redis.call('HSET', record, 'waiting', 1)
+  redis.call('ZADD', zset_of(job.queue), digits(now + (job.cancel and 0 or delay)), id)
+  ring(job.queue, 1)
+  promote(job.user, job.queue)
+  return 'done'
+end
 if job.cancel and COUNTER[ending] then ending = 'cancel' end
 if STATUS[ending] then
   finish(job, STATUS[ending], ARGV[5])
