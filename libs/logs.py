@@ -81,9 +81,10 @@ def set_up(level: str = "INFO", form: Literal["json", "text"] = "json") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each URL, signature included
     # Facts that no line of ours tells need not be gathered for every record (docs.python.org/3/howto/logging.html).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[attr-defined]  # noqa: SLF001  # the documented switch for file and line
+    logging._srcfile = None  # noqa: SLF001  # the documented switch for file and line
 
 
 def _members(record: logging.LogRecord) -> dict[str, Any]:

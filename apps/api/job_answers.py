@@ -10,6 +10,7 @@ from starlette.responses import Response
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.views import SignedUrl, job_view
+from apps.resources import Resources
 from libs.artifacts.artifact import Artifact
 from libs.jobs.job import Job
 from libs.jobs.lookup import Place, place_of
@@ -21,9 +22,9 @@ _POLL_S_MIN, _POLL_S_MAX = 1, 30
 _NOT_MODIFIED = 304
 
 
-def signed_url(request: Request, job: Job, artifact: Artifact) -> SignedUrl:
+def signed_url(resources: Resources, job: Job, artifact: Artifact) -> SignedUrl:
     """A presigned URL of an artifact, and when it lapses."""
-    url = request.resources.objects.presigned_get(
+    url = resources.objects.presigned_get(
         artifact.object_name,
         job.artifact_url_ttl_s,
         filename=artifact.name,
@@ -32,14 +33,14 @@ def signed_url(request: Request, job: Job, artifact: Artifact) -> SignedUrl:
     return url, _now_ms() + job.artifact_url_ttl_s * 1000
 
 
-def job_json(request: Request, job: Job, place: Place | None = None) -> dict[str, Any]:
+def job_json(resources: Resources, job: Job, place: Place | None = None) -> dict[str, Any]:
     """The job as its user sees it."""
     starts_at_ms = None
     if place is not None and place.starts_in_s is not None:
         starts_at_ms = _now_ms() + place.starts_in_s * 1000
     return job_view(
         job,
-        lambda job, artifact: signed_url(request, job, artifact),
+        lambda job, artifact: signed_url(resources, job, artifact),
         queue_position=None if place is None else place.position,
         estimated_start_at_ms=starts_at_ms,
     )
@@ -51,11 +52,10 @@ async def answer_job(request: Request, job: Job) -> Response:
     headers = {**_PRIVATE, "ETag": etag}
     if etag in (request.headers.get("if-none-match") or ""):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
-    store = request.resources.cells.home_of(job.user_id)
-    place = await place_of(store, job) if job.status == "queued" else None
+    place = await place_of(request.home, job) if job.status == "queued" else None
     if not job.finished:
         headers["Retry-After"] = str(_poll_s(job, place))
-    return Json(job_json(request, job, place), headers=headers)
+    return Json(job_json(request.resources, job, place), headers=headers)
 
 
 def _etag(job: Job) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
 
 import uvloop
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from apps.api.middleware.authenticate import Authenticate
 from apps.api.middleware.body_limit import BodyLimit
@@ -16,8 +19,10 @@ from apps.api.middleware.observe import Observe
 from apps.api.middleware.rate_limit import RateLimit
 from apps.api.problems import Problems
 from apps.api.routes import ROUTES
+from apps.api.routes.health import METRICS_ROUTES
 from apps.api.routing import Table
-from apps.api.server import Server
+from apps.api.server import MetricsServer, Server
+from apps.api.sockets import Sockets
 from apps.api.state import ApiState
 from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
@@ -54,16 +59,35 @@ async def _serve(settings: Settings) -> int:
             return _refuse(refusals)
         resources.background.append(asyncio.create_task(resources.directory.listen(), name="directory"))
         api = ApiState(resources)
-        return await Server(_wired(api), api).run_until_told()
+        async with _metrics_on_their_port(api):
+            return await Server(_wired(api), api).run_until_told()
     finally:
         await resources.close()
+
+
+@asynccontextmanager
+async def _metrics_on_their_port(api: ApiState) -> AsyncIterator[None]:
+    port = api.settings.prometheus_port
+    if port is None:
+        yield
+        return
+    app = Problems(Table(METRICS_ROUTES, _nowhere), api.metrics)
+    server = MetricsServer(Observe(app, api, version=api.settings.api_version), api, port)
+    serving = asyncio.create_task(server.serve())
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 def _wired(api: ApiState) -> ASGIApp:
     """From the inside out: each layer sees the request before what stands above it here."""
     settings, resources = api.settings, api.resources
-    app: ASGIApp = Table(ROUTES, Router(redirect_slashes=False, default=_unknown))
-    app = Authenticate(app, resources.directory, pepper=api.pepper, enabled=settings.auth_enabled)
+    app: ASGIApp = Table(ROUTES, _otherwise(Sockets(api)))
+    app = Authenticate(
+        app, resources.directory, resources.cells.shared, pepper=api.pepper, enabled=settings.auth_enabled
+    )
     app = BodyLimit(app, bytes_max=settings.body_bytes_max)
     app = Problems(app, resources.metrics)
     app = RateLimit(app, api)
@@ -75,8 +99,18 @@ def _wired(api: ApiState) -> ASGIApp:
             allow_headers=["authorization", "content-type", "idempotency-key", "prefer", "x-api-key", "x-request-id"],
             expose_headers=["*"],
         )
+    if settings.trusted_proxies:
+        # Starlette and uvicorn type one and the same interface differently.
+        app = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies)))
     return Observe(app, api, version=settings.api_version)
 
 
-async def _unknown(scope: Scope, receive: Receive, send: Send) -> None:
+def _otherwise(sockets: ASGIApp) -> ASGIApp:
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await (sockets if scope["type"] == "websocket" else _nowhere)(scope, receive, send)
+
+    return answer
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     raise Refusal("not_found", "There is nothing at this address")

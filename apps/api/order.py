@@ -15,7 +15,7 @@ from apps.api.request import Request
 from apps.api.validation import pointer, validated
 from libs import limits
 from libs.admission.admit import Application, fingerprint
-from libs.artifacts.uploads import load_upload
+from libs.artifacts.uploads import load_upload, retain_upload
 from libs.errors import Refusal, invalid
 from libs.kinds import KINDS
 from libs.kinds.kind import Kind
@@ -24,6 +24,8 @@ __all__ = ["Envelope", "apply", "kind_named", "order_of"]
 
 _IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
 _FLAT_KIND = "generate"
+#: How long an upload outlives the deadline of the last job that named it: its attempts and their retries.
+_UPLOAD_KEPT_S = 86_400
 
 
 class Envelope(BaseModel):
@@ -72,7 +74,7 @@ async def apply(
     with _anchored(at):
         kind.check(wanted, offer, request.caller.limits)
     for upload_id in kind.uploads(wanted):
-        await _require_upload(request, upload_id, at)
+        await _require_upload(request, upload_id, at, envelope.deadline_seconds)
     settings = request.api.settings
     return Application(
         kind=kind.name,
@@ -103,17 +105,19 @@ def _anchored(at: tuple[str, ...]) -> Iterator[None]:
         raise
 
 
-async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...]) -> None:
-    """Refuse an upload that is not there, is somebody else's or has not been completed."""
+async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], deadline_s: float | None) -> None:
+    """Refuse an upload that is not there, another user's or not completed; keep it while the job may run."""
     where = pointer((*at, "upload"))
-    user_id = request.caller.user_id
     try:
-        upload = await load_upload(request.resources.cells.home_of(user_id), user_id, upload_id)
+        upload = await load_upload(request.home, request.caller.user_id, upload_id)
     except Refusal as refusal:
         if refusal.code != "not_found":
             raise
         raise invalid(where, "There is no such upload", "unknown_upload") from None
-    if upload.status != "completed":
+    if upload.status == "completed":
+        kept_s = int(deadline_s or request.api.settings.job_deadline) + _UPLOAD_KEPT_S
+        await retain_upload(request.home, request.caller.user_id, upload_id, kept_s)
+    else:
         raise invalid(where, f"The upload is {upload.status}, it must be completed first", "upload_not_completed")
 
 
@@ -127,7 +131,7 @@ def _run_at_ms(run_at: datetime | None) -> int | None:
 
 
 def _idempotency(request: Request, route: str) -> str | None:
-    """The digest of route and key, which has 1 to 255 visible characters (draft-ietf-httpapi-idempotency-key-header)."""
+    """The digest of route and key: 1 to 255 visible characters (draft-ietf-httpapi-idempotency-key-header)."""
     header = request.headers.get("idempotency-key")
     if header is None:
         return None

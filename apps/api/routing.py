@@ -64,7 +64,7 @@ def route(
 class Table:
     """The application behind the middleware: finds a request's route, lets it in, and calls its endpoint.
 
-    A trailing slash is of no matter. What is no HTTP request of a known path goes to `otherwise`.
+    A trailing slash is of no matter. What is no HTTP request for a known path goes to `otherwise`.
     """
 
     def __init__(self, routes: Sequence[Route], otherwise: ASGIApp) -> None:

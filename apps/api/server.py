@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from apps.api.protocol import HttpProtocol
 from apps.api.state import ApiState
 
-__all__ = ["Server"]
+__all__ = ["MetricsServer", "Server"]
 
 _LOOK_AGAIN_S = 0.05
 _KEEP_ALIVE_S = 65
@@ -31,22 +31,7 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, api: ApiState) -> None:
-        settings = api.settings
-        config = uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            http=HttpProtocol,
-            ws="websockets-sansio",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_KEEP_ALIVE_S,
-            timeout_graceful_shutdown=_LAST_WORDS_S,
-        )
-        super().__init__(config)
+        super().__init__(_config(app, api.settings.host, api.settings.port))
         self._api = api
         self._stopping: asyncio.Task[None] | None = None
 
@@ -82,3 +67,32 @@ class Server(uvicorn.Server):
                 while self._api.in_flight:  # noqa: ASYNC110  # looking now and then costs requests nothing
                     await asyncio.sleep(_LOOK_AGAIN_S)
         self.should_exit = True
+
+
+class MetricsServer(uvicorn.Server):
+    """The metrics on a port of their own, for as long as the process serves."""
+
+    def __init__(self, app: ASGIApp, api: ApiState, port: int) -> None:
+        super().__init__(_config(app, api.settings.host, port))
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the main server's."""
+        yield
+
+
+def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=HttpProtocol,
+        ws="websockets-sansio",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # done by the application, for the proxies that it is told to trust
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_LAST_WORDS_S,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apps.api.job_answers import job_json
@@ -31,17 +31,22 @@ class Submitted:
 
 
 async def submit(
-    request: Request, route: str, body: Mapping[str, Any], envelope: Envelope, at: tuple[str, ...]
+    request: Request,
+    route: str,
+    body: Mapping[str, Any],
+    envelope: Envelope,
+    at: tuple[str, ...],
+    *,
+    retry_of: str | None = None,
 ) -> Submitted:
     """Admit a job for the caller; refuses what cannot be let in. `route` scopes the idempotency key."""
     api = request.api
     if not api.settings.jobs_enabled:
         raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
-    wanted = await apply(request, route, body, envelope, at)
+    wanted = replace(await apply(request, route, body, envelope, at), retry_of=retry_of)
     caller = request.caller
-    store = request.resources.cells.home_of(caller.user_id)
     try:
-        admission = await admit(store, caller, wanted, request.resources.queue_rule, api.rate_rule)
+        admission = await admit(request.home, caller, wanted, request.resources.queue_rule, api.rate_rule)
     except RefusedRate as refusal:
         request.show(refusal.rates)
         raise
@@ -50,7 +55,7 @@ async def submit(
         request.resources.metrics.replays.inc()
     else:
         request.resources.metrics.admissions.labels(wanted.kind).inc()
-    job = admission.job or await load_job(store, caller.user_id, admission.job_id)
+    job = admission.job or await load_job(request.home, caller.user_id, admission.job_id)
     return Submitted(job, admission.replayed)
 
 
@@ -67,4 +72,4 @@ async def answer_submitted(
     if preferred:
         headers["Preference-Applied"] = f"wait={wait_s:g}" if wait_s > 0 else "respond-async"
     status = finished_status if job.finished and wait_s > 0 else _ACCEPTED
-    return Json(job_json(request, job), status, headers)
+    return Json(job_json(request.resources, job), status, headers)

@@ -51,6 +51,7 @@ def job_view(
         "usage": _usage(job),
         "metadata": job.metadata,
         "fairness_key": job.fairness_key,
+        "retry_of": job.retry_of,
         "created_at": stamp(job.created_at_ms),
         "run_at": stamp(job.run_at_ms),
         "started_at": stamp(job.started_at_ms),

@@ -27,7 +27,6 @@ def preferred_wait_s(header: str | None) -> int | None:
 
 async def wait_for_end(request: Request, job_id: str, wait_s: float) -> Job:
     """The job once it has finished, or as it is after `wait_s`, or when this process begins to drain."""
-    user_id, store = request.caller.user_id, request.resources.cells.home_of(request.caller.user_id)
     if wait_s > 0:
         finished = asyncio.create_task(_finished(request, job_id))
         draining = asyncio.create_task(request.api.draining.wait())
@@ -39,17 +38,16 @@ async def wait_for_end(request: Request, job_id: str, wait_s: float) -> Job:
             for task in (finished, draining):
                 task.cancel()
             await asyncio.gather(finished, draining, return_exceptions=True)
-    return await load_job(store, user_id, job_id)
+    return await load_job(request.home, request.caller.user_id, job_id)
 
 
 async def _finished(request: Request, job_id: str) -> Job:
-    user_id, store = request.caller.user_id, request.resources.cells.home_of(request.caller.user_id)
     async with request.resources.events.following(job_id) as following:
         after = await following.last_id()
-        job = await load_job(store, user_id, job_id)
+        job = await load_job(request.home, request.caller.user_id, job_id)
         events = following.events(after)
         while not job.finished:
             event = await anext(events)
             if event.type in ("done", "gap"):
-                job = await load_job(store, user_id, job_id)
+                job = await load_job(request.home, request.caller.user_id, job_id)
         return job

@@ -50,6 +50,7 @@ class Application:
     idempotency: str | None = None
     fingerprint: str = ""
     traceparent: str | None = None
+    retry_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list
         members += ["fairness_key", wanted.fairness_key]
     if wanted.metadata:
         members += ["metadata", orjson.dumps(wanted.metadata)]
+    if wanted.retry_of:
+        members += ["retry_of", wanted.retry_of]
     if wanted.traceparent:
         members += ["traceparent", wanted.traceparent]
     return members
@@ -214,6 +217,7 @@ def _new_job(job_id: str, caller: Caller, wanted: Application, rule: QueueRule, 
         run_at_ms=wanted.run_at_ms,
         fairness_key=wanted.fairness_key,
         metadata=dict(wanted.metadata),
+        retry_of=wanted.retry_of,
         retention_s=caller.limits.retention_s,
         artifact_url_ttl_s=min(caller.limits.artifact_url_ttl_s, rule.artifact_url_ttl_s_max),
         status="scheduled" if starts_ms > now_ms else "queued",

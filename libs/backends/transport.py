@@ -7,6 +7,7 @@ What is told of it never holds an address. (Addresses that callers choose go thr
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -125,9 +126,16 @@ class Transport:
             raise Unavailable(self._part, f"{self._part} is not reachable ({type(error).__name__})") from error
 
     async def _read(self, response: httpx.Response, bytes_max: int) -> bytes:
-        read = bytearray()
+        """Read a body, counting: what its head says of its length is believed only where it says too much."""
+        read = io.BytesIO()
+        declared = response.headers.get("Content-Length", "")
+        if declared.isdecimal() and int(declared) > bytes_max:
+            raise self._oversize(bytes_max)
         async for chunk in response.aiter_raw():
-            read += chunk
-            if len(read) > bytes_max:
-                raise OversizeError(self._part, f"an answer of {self._part} is larger than {bytes_max} bytes")
-        return bytes(read)
+            read.write(chunk)
+            if read.tell() > bytes_max:
+                raise self._oversize(bytes_max)
+        return read.getvalue()
+
+    def _oversize(self, bytes_max: int) -> OversizeError:
+        return OversizeError(self._part, f"an answer of {self._part} is larger than {bytes_max} bytes")

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from libs.embedded.part import MINIMAL_ENVIRONMENT, Part, http_answers
+from libs.embedded.ports import authority
 from libs.embedded.process import Child, StartError, start_child
 
 __all__ = ["objects", "rclone_binary"]
@@ -50,7 +51,7 @@ def objects(
         _sweep(folder / "buckets" / bucket)
         return start_child(
             "objects",
-            [str(program), "serve", "s3", "--addr", f"{host}:{port}", *_flags(folder), str(folder / "buckets")],
+            [str(program), "serve", "s3", "--addr", authority(host, port), *_flags(folder), str(folder / "buckets")],
             log=log,
             environment={**MINIMAL_ENVIRONMENT, "HOME": str(folder), "RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'},
             folder=folder,
@@ -62,7 +63,7 @@ def objects(
         spawn=spawn,
         answers=lambda: http_answers(reached_at, port, "/", _SERVING),
         settings={
-            "MINIO_ENDPOINT": f"{reached_at}:{port}",
+            "MINIO_ENDPOINT": authority(reached_at, port),
             "MINIO_ACCESS_KEY": access_key,
             "MINIO_SECRET_KEY": secret_key,
             "MINIO_BUCKET": bucket,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from libs.embedded.process import StartError
 
-__all__ = ["Ports", "why_not"]
+__all__ = ["Ports", "authority", "why_not"]
 
 # Below the kernel's ephemeral range: a client that keeps knocking at a closed port of that range may be given this
 # very port as its own end, connect to itself, and so keep the server from coming back.
@@ -28,6 +28,11 @@ def why_not(host: str, port: int) -> str | None:
         except OSError as error:
             return error.strerror or str(error)
     return None
+
+
+def authority(host: str, port: int) -> str:
+    """`host:port` as URLs write it: an IPv6 address stands in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class Ports:

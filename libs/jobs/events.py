@@ -59,6 +59,7 @@ class Following:
         self._job_id = job_id
         self._arrived: asyncio.Queue[Event | None] = asyncio.Queue(LAG_MAX)
         self._overrun = False
+        self.listening = False
 
     async def last_id(self) -> str:
         """The id of the job's latest event, `0-0` before it started. Read it before the record it is to stand for."""
@@ -137,6 +138,7 @@ class EventHub:
         followings.add(following)
         try:
             await self._subscribe(channel)
+            following.listening = True
             yield following
         finally:
             followings.discard(following)
@@ -180,7 +182,8 @@ class EventHub:
         self._open.set()
         for followings in self._followings.values():
             for following in followings:
-                following.hand(None)
+                if following.listening:
+                    following.hand(None)
 
     def _dispatch(self, channel: bytes, message: bytes) -> None:
         followings = self._followings.get(channel.decode())

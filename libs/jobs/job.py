@@ -38,6 +38,7 @@ class Job:
     run_at_ms: int | None
     fairness_key: str | None
     metadata: dict[str, Any]
+    retry_of: str | None
     retention_s: int
     artifact_url_ttl_s: int
     # moved by the scripts
@@ -94,6 +95,7 @@ def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None =
         run_at_ms=_int(get(b"run_at")),
         fairness_key=_text(get(b"fairness_key")),
         metadata=_json(get(b"metadata")) or {},
+        retry_of=_text(get(b"retry_of")),
         retention_s=int(get(b"retention", 0)),
         artifact_url_ttl_s=int(get(b"url_ttl", 0)),
         status=record[b"status"].decode(),  # type: ignore[arg-type]

@@ -68,6 +68,7 @@ HEADS: dict[str, Head] = {
     "plans": Head("plans", "", "HASH", "plans an admin changed, as JSON", "always"),
     "revoked": Head("revoked", "", "CHANNEL", "digests that caches must forget", "-"),
     "audit": Head("audit", "", "STREAM", "every admin act", "archived"),
+    "stream_token": Head("streamtoken:", "digest", "STRING", "the job and api key of a stream token", "a minute"),
     # limits
     "rate": Head("rate:", "user or api key:bucket", "STRING", "when the bucket is full again, in µs", "a minute"),
     "usage": Head("usage:", "user:day", "HASH", "units held and used on a day", "40 d"),
@@ -122,6 +123,7 @@ class Keyspace:
     plans: str
     revoked: str
     audit: str
+    stream_token: str
     rate: str
     usage: str
     ledger: str

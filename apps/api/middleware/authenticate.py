@@ -7,10 +7,12 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from apps.api.stream_tokens import caller_of_token, token_in
 from libs.access.api_key import SCOPES, digest, well_formed
 from libs.access.caller import Caller
 from libs.access.directory import Directory, limits_of
 from libs.errors import ArqadeError, Refusal
+from libs.store.client import Store
 
 __all__ = ["LOCAL_CALLER", "Authenticate", "credential"]
 
@@ -36,8 +38,12 @@ class Authenticate:
     A public route answers whatever the credential is. What cannot be a key of ours never reaches Redis.
     """
 
-    def __init__(self, app: ASGIApp, directory: Directory, *, pepper: bytes, enabled: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, directory: Directory, store: Store, *, pepper: bytes, enabled: bool = True
+    ) -> None:
+        """`store` is where stream tokens are kept."""
         self._app = app
+        self._store = store
         self._directory = directory
         self._pepper = pepper
         self._enabled = enabled
@@ -60,7 +66,8 @@ class Authenticate:
     async def _caller(self, scope: Scope) -> Caller | None:
         secret = credential(scope["headers"])
         if secret is None:
-            return None
+            followed = token_in(scope)
+            return None if followed is None else await caller_of_token(self._store, self._directory, *followed)
         hashed = digest(secret, self._pepper)
         caller = self._directory.remembered(hashed)
         if caller is None and well_formed(secret):

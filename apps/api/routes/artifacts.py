@@ -20,18 +20,16 @@ _FOUND = 302
 
 async def show_artifacts(request: Request) -> Response:
     """Every artifact of a job, each with a fresh URL."""
-    caller = request.caller
-    job = await load_job(request.resources.cells.home_of(caller.user_id), caller.user_id, request.path_params["id"])
-    return Json({"data": [artifact_view(one, signed_url(request, job, one)) for one in job.artifacts]})
+    job = await load_job(request.home, request.caller.user_id, request.path_params["id"])
+    return Json({"data": [artifact_view(one, signed_url(request.resources, job, one)) for one in job.artifacts]})
 
 
 async def download_artifact(request: Request) -> Response:
     """302 to a fresh presigned URL of one artifact."""
-    caller = request.caller
-    job = await load_job(request.resources.cells.home_of(caller.user_id), caller.user_id, request.path_params["id"])
+    job = await load_job(request.home, request.caller.user_id, request.path_params["id"])
     for artifact in job.artifacts:
         if artifact.name == request.path_params["name"]:
-            return RedirectResponse(signed_url(request, job, artifact)[0], _FOUND)
+            return RedirectResponse(signed_url(request.resources, job, artifact)[0], _FOUND)
     raise Refusal("not_found", "The job has no such artifact")
 
 

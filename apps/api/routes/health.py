@@ -12,7 +12,7 @@ from apps.api.routing import PUBLIC, Endpoint, Route, route
 from libs.errors import Refusal, Unavailable
 from libs.metrics import CONTENT_TYPE
 
-__all__ = ["ROUTES"]
+__all__ = ["METRICS_ROUTES", "ROUTES"]
 
 _QUEUES = ("gpu", "cpu", "net")
 #: ARQ's ZSET holds a queue's unfinished jobs in three bands of score: ready, timed (a lease, a retry, a start), held.
@@ -45,14 +45,19 @@ async def ready(request: Request) -> Response:
 
 
 async def metrics(request: Request) -> Response:
-    """Prometheus's text format."""
+    """The metrics, unless a setting closes them on the main port."""
     if not request.api.settings.metrics_public:
         raise Refusal("not_found")
-    await measure_queues(request)
+    return await render_metrics(request)
+
+
+async def render_metrics(request: Request) -> Response:
+    """Prometheus's text format."""
+    await _measure_queues(request)
     return Response(request.resources.metrics.render(), media_type=CONTENT_TYPE)
 
 
-async def measure_queues(request: Request) -> None:
+async def _measure_queues(request: Request) -> None:
     """Set the depth of every queue; without Redis the numbers are dropped rather than old."""
     store, queued = request.resources.cells.shared, request.resources.metrics.queued
     bands = [(queue, *band) for queue in _QUEUES for band in _BANDS]
@@ -85,3 +90,6 @@ ROUTES = [
     _public("/ready", ready),
     _public("/metrics", metrics),
 ]
+
+#: What the port of `PROMETHEUS_PORT` answers.
+METRICS_ROUTES = [_public("/ping", ping), _public("/metrics", render_metrics)]

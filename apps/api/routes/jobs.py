@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from apps.api.body import read_object
 from apps.api.job_answers import answer_job, job_json
-from apps.api.order import order_of
+from apps.api.order import Envelope, order_of
 from apps.api.paging import bad_parameter, page, read_page
 from apps.api.request import Request
 from apps.api.responses import Json
@@ -41,10 +41,10 @@ async def submit_job(request: Request) -> Response:
 async def show_jobs(request: Request) -> Response:
     """A page of the caller's jobs, newest first."""
     wish = read_page(request)
-    caller = request.caller
-    store = request.resources.cells.home_of(caller.user_id)
-    found = await list_jobs(store, caller.user_id, _wanted(request), limit=wish.limit, before=wish.after or None)
-    return page(request, [job_json(request, job) for job in found.jobs], found.before)
+    found = await list_jobs(
+        request.home, request.caller.user_id, _wanted(request), limit=wish.limit, before=wish.after or None
+    )
+    return page(request, [job_json(request.resources, job) for job in found.jobs], found.before)
 
 
 async def show_job(request: Request) -> Response:
@@ -54,20 +54,28 @@ async def show_job(request: Request) -> Response:
 
 async def cancel_job(request: Request) -> Response:
     """Cancel a job: 200 when it is canceled, 202 while a running one is being stopped."""
-    job_id, caller = request.path_params["id"], request.caller
-    store = request.resources.cells.home_of(caller.user_id)
-    outcome = await cancel(store, caller.user_id, job_id)
+    outcome = await cancel(request.home, request.caller.user_id, request.path_params["id"])
     if outcome == "not_found":
         raise Refusal("not_found", "There is no such job")
-    job = await load_job(store, caller.user_id, job_id)
+    job = await _load(request)
     if outcome == "finished":
         raise Refusal("job_already_finished", f"The job has {job.status} already", members={"job_status": job.status})
-    return Json(job_json(request, job), _OK if outcome == "canceled" else _ACCEPTED)
+    return Json(job_json(request.resources, job), _OK if outcome == "canceled" else _ACCEPTED)
+
+
+async def retry_job(request: Request) -> Response:
+    """A new job with the input of a finished one, linked to it by `retry_of`; limits and quota are as for any job."""
+    old = await _load(request)
+    if not old.finished:
+        raise Refusal("conflict", f"The job is {old.status}: only a finished one can be retried")
+    body = {"kind": old.kind, "input": old.input}
+    envelope = Envelope(kind=old.kind, input=old.input, fairness_key=old.fairness_key, metadata=old.metadata)
+    submitted = await submit(request, f"{_PATH}/{old.id}/retry", body, envelope, ("input",), retry_of=old.id)
+    return await answer_submitted(request, submitted, 0, finished_status=_CREATED, preferred=False)
 
 
 async def _load(request: Request) -> Job:
-    caller = request.caller
-    return await load_job(request.resources.cells.home_of(caller.user_id), caller.user_id, request.path_params["id"])
+    return await load_job(request.home, request.caller.user_id, request.path_params["id"])
 
 
 def _wanted(request: Request) -> Wanted:
@@ -95,5 +103,6 @@ ROUTES = (
     route("GET", _PATH, show_jobs, scope="jobs:read", bucket="reads"),
     route("GET", _PATH + "/{id}", show_job, scope="jobs:read", bucket="reads"),
     route("DELETE", _PATH + "/{id}", cancel_job, scope="jobs:write", bucket="reads"),
+    route("POST", _PATH + "/{id}/retry", retry_job, scope="jobs:write", bucket="submits"),
     route("POST", _PATH + "/{id}/cancel", cancel_job, scope="jobs:write", bucket="reads"),
 )

@@ -72,10 +72,10 @@ def read_message(message: str | bytes) -> Event | None:
     except orjson.JSONDecodeError:
         return None
     data = parsed.get("data") if isinstance(parsed, dict) else None
-    return _read_event(parsed.get("type"), data) if isinstance(data, dict) else None
+    return _read_event(_text(parsed.get("type")), data) if isinstance(data, dict) else None
 
 
-def _read_event(name: object, data: Mapping[str, Any]) -> Event | None:
+def _read_event(name: str | None, data: Mapping[str, Any]) -> Event | None:
     prompt_id = _text(data.get("prompt_id"))
     if name in _ENDINGS or (name == "executing" and "node" in data and data["node"] is None):
         return Ended(prompt_id)

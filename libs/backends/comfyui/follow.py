@@ -13,8 +13,6 @@ from libs.errors import Unavailable
 
 __all__ = ["Follower"]
 
-_SOON_S = 0.02
-
 
 class Follower:
     """Follows the prompts of one graph for one watcher."""
@@ -27,14 +25,9 @@ class Follower:
 
     async def end_of(self, prompt_id: str, listener: Listener) -> Record:
         """The record of a prompt that lives no more; raises Unavailable when the server stays away."""
-        silence_s = self._patience.poll_s
-        while True:
-            record = await self._look(prompt_id)
-            if not record.alive:
-                return record
-            # The end is told a moment before it is on record.
-            ended = await self._hear(listener, silence_s)
-            silence_s = _SOON_S if ended else min(silence_s * 2, self._patience.poll_s)
+        while (record := await self._look(prompt_id)).alive:
+            await self._hear(listener)
+        return record
 
     async def _look(self, prompt_id: str) -> Record:
         """The record; a server that is away for a while, to restart say, is waited for."""
@@ -48,13 +41,15 @@ class Follower:
                     raise
                 await asyncio.sleep(self._patience.reconnect_s)
 
-    async def _hear(self, listener: Listener, silence_s: float) -> bool:
-        """Pass on news until it is time to look at the record; returns whether the end was told."""
-        while heard := await listener.hear(silence_s):
+    async def _hear(self, listener: Listener) -> None:
+        """Pass on news until it is time to look at the record: the end was told, the socket broke, or is silent.
+
+        The end is told twice, just before it is on record and just after.
+        """
+        while heard := await listener.hear(self._patience.poll_s):
             await self._tell(heard)
             if heard.look:
-                return heard.ended
-        return False
+                return
 
     async def _tell(self, heard: Heard) -> None:
         if progress := heard.progress:

@@ -29,13 +29,12 @@ _CLOSE_S = 0.5
 
 @dataclass(slots=True)
 class Heard:
-    """What has been heard since the last look. `look` asks for one at the prompt's record, `ended` says why."""
+    """What has been heard since the last look; `look` asks for another one at the prompt's record."""
 
     progress: Progress | None = None
     preview: Preview | None = None
     note: Note | None = None
     look: bool = False
-    ended: bool = False
 
 
 class Listener:
@@ -59,10 +58,12 @@ class Listener:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._task:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        if self._task is None:
+            return
+        self._task.cancel()
+        await asyncio.wait({self._task})  # not `await self._task`: its cancellation must not be taken for ours
+        if not self._task.cancelled():
+            self._task.result()
 
     async def connected(self) -> None:
         """Wait for the first connection, but not for long: without a socket there is still the polling."""
@@ -122,7 +123,7 @@ class Listener:
             case Note():
                 self._heard.note = event
             case Ended():
-                self._heard.look = self._heard.ended = True
+                self._heard.look = True
         self._news.set()
 
     def _call_for_a_look(self) -> None:

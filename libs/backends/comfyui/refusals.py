@@ -31,7 +31,7 @@ def workflow_invalid(reply: Mapping[str, Any]) -> Failure:
     """The failure that a refusal (`error`, `node_errors`) amounts to; not retryable, the graph stays as it is."""
     errors = list(_node_errors(reply.get("node_errors")))
     told = [_one_line(node, error) for node, error in errors[:_NODES_MAX]]
-    callers = bool(errors) and all(error.get("type") in _VALUE_ERRORS for _, error in errors)
+    callers = bool(errors) and all(_about_a_value(error) for _, error in errors)
     fault: Literal["caller", "ours"] = "caller" if callers else "ours"
     return Failure("workflow_invalid", "; ".join(told) or _general(reply.get("error")), fault=fault)
 
@@ -44,9 +44,13 @@ def _node_errors(nodes: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
             yield name, error if isinstance(error, dict) else {}
 
 
+def _about_a_value(error: Mapping[str, Any]) -> bool:
+    return str(error.get("type")) in _VALUE_ERRORS
+
+
 def _one_line(node: str, error: Mapping[str, Any]) -> str:
     message = _short(error.get("message")) or "not valid"
-    details = _short(error.get("details")) if error.get("type") in _VALUE_ERRORS else ""
+    details = _short(error.get("details")) if _about_a_value(error) else ""
     return f"{node}: {message}: {details}" if details else f"{node}: {message}"
 
 

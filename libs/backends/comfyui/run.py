@@ -116,14 +116,11 @@ class Run:
         return self._prompt_id
 
     async def _post(self, prompt_id: str) -> str:
+        """Call, in a task that outlives our being stopped: a call is not taken back by hanging up."""
         graph = with_prefix(self._graph, f"arqade/{prompt_id}")
         self._posting = asyncio.create_task(self._server.submit(graph, prompt_id=prompt_id, client_id=prompt_id))
         try:
             return await asyncio.shield(self._posting)
-        except asyncio.CancelledError:
-            if not self._ends_there:
-                self._posting.cancel()
-            raise
         except Unavailable:  # no answer, or one that makes no sense: it may have been taken all the same
             if (await self._server.look_up(prompt_id)).state == "unknown":
                 raise
@@ -135,7 +132,7 @@ class Run:
             async with asyncio.timeout(self._timeout_s):
                 record = await self._follower.end_of(prompt_id, listener)
         except TimeoutError:
-            await self._stop()
+            await self._cancel()
             detail = f"the backend took longer than {self._timeout_s:g} s"
             raise Failure("backend_timeout", detail, retryable=True) from None
         if record.state in ("unknown", "interrupted"):  # interrupted, and not by us: by hand, or by a restart
@@ -166,22 +163,20 @@ class Run:
         """One client per prompt, named after it: whoever resumes the prompt hears its events too."""
         return Listener(self._server.url, prompt_id, prompt_id, self._patience)
 
-    @property
-    def _ends_there(self) -> bool:
-        """Whether being stopped ends the prompt as well; a released job's prompt is resumed by another worker."""
-        reason = self._watcher.stop_reason
-        return reason in ("canceled", "timed_out") or (reason == "lost" and not self._confirmed)
-
     async def stopped(self) -> None:
-        """The attempt has been stopped: end the prompt too, where that is what was asked."""
-        if self._ends_there:
-            await self._stop()
+        """The attempt has been stopped: let a call that is under way end, then the prompt, where that was asked.
 
-    async def _stop(self) -> None:
-        """End the prompt at the server, if it is there; an error is let be, since nobody could act on it."""
+        A released job's prompt is resumed by another worker, a lost one's too, unless we were not in time.
+        """
         if self._posting:
             with suppress(ArqadeError):
                 await self._posting
+        reason = self._watcher.stop_reason
+        if reason in ("canceled", "timed_out") or (reason == "lost" and not self._confirmed):
+            await self._cancel()
+
+    async def _cancel(self) -> None:
+        """End the prompt at the server, if it is there; an error is let be, since nobody could act on it."""
         if self._prompt_id:
             with suppress(ArqadeError):
                 await self._server.cancel(self._prompt_id)

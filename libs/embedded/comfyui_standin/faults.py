@@ -17,7 +17,8 @@ NAMES: Mapping[str, str] = {
     "garbage": "200 and bytes that are no JSON",
     "cut": "the connection is cut in the middle of the answer",
     "deaf": "the request is carried out, but its answer never arrives",
-    "huge": "a body of 1 GB",
+    "huge": "a body of 1 GB that does not say so",
+    "huge_declared": "a body of 1 GB that does",
     "drip": "one byte of the body every 50 ms",
     # of a submission
     "partial": "200 with node_errors: accepted, some outputs left out",

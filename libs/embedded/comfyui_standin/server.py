@@ -28,7 +28,7 @@ __all__ = ["Standin"]
 _HUGE_BYTES = 1_000_000_000
 _CHUNK = bytes(1_000_000)
 _DRIP_S = 0.05
-_ANSWER_FAULTS = ("hang", "status_500", "html", "garbage", "cut", "deaf", "huge", "drip")
+_ANSWER_FAULTS = ("hang", "status_500", "html", "garbage", "cut", "deaf", "huge", "huge_declared", "drip")
 _HTML = b"<!DOCTYPE html><html><body><h1>It works!</h1></body></html>"
 
 
@@ -138,7 +138,16 @@ async def _deaf(_writer: asyncio.StreamWriter, _response: Response) -> None:
 
 
 async def _huge(writer: asyncio.StreamWriter, response: Response) -> None:
+    writer.write(response_head(response, None, keeps_alive=False))
+    await _send_huge(writer)
+
+
+async def _huge_declared(writer: asyncio.StreamWriter, response: Response) -> None:
     writer.write(response_head(response, _HUGE_BYTES, keeps_alive=False))
+    await _send_huge(writer)
+
+
+async def _send_huge(writer: asyncio.StreamWriter) -> None:
     for _ in range(_HUGE_BYTES // len(_CHUNK)):
         writer.write(_CHUNK)
         await writer.drain()
@@ -162,5 +171,6 @@ _BROKEN: dict[str, Callable[[asyncio.StreamWriter, Response], Awaitable[None]]] 
     "cut": _cut,
     "deaf": _deaf,
     "huge": _huge,
+    "huge_declared": _huge_declared,
     "drip": _drip,
 }

@@ -87,12 +87,12 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     return Request(method, parts.path, dict(parse_qsl(parts.query)), headers, body, head)
 
 
-def response_head(response: Response, length: int, *, keeps_alive: bool) -> bytes:
-    """The status line and headers of an answer whose body has `length` bytes."""
+def response_head(response: Response, length: int | None, *, keeps_alive: bool) -> bytes:
+    """The status line and headers of an answer whose body has `length` bytes; None: as many as will come."""
     reason = HTTPStatus(response.status).phrase
     headers = (
         ("Content-Type", response.content_type),
-        ("Content-Length", str(length)),
+        *([] if length is None else [("Content-Length", str(length))]),
         ("Connection", "keep-alive" if keeps_alive else "close"),
         *response.headers,
     )

@@ -55,7 +55,9 @@ local function lane_tag(share, lane)
     local _, tag = split(tonumber(composite))
     return tag
   end
-  return tonumber(redis.call('HGET', KEY.share .. share, 'lane_virtual')) or 0
+  -- A lane that was empty joins at the end of the round: one whose jobs trickle in must not pass a full one each time.
+  local known = redis.call('HMGET', KEY.share .. share, 'lane_virtual', 'size')
+  return (tonumber(known[1]) or 0) + (tonumber(known[2]) or 1)
 end
 
 -- Put a job into its user's lane. `job` is a table: id, user, queue, lane, priority, seq, deadline.
@@ -92,10 +94,13 @@ local function promote(user, queue)
   if redis.call('EXISTS', KEY.lanes .. share) == 0 then return end
   local known = redis.call('HMGET', KEY.share .. share, 'weight', 'cap', 'finish', 'size', 'last')
   local weight, cap = tonumber(known[1]) or 1, tonumber(known[2]) or 1
-  local finish, size, last = tonumber(known[3]) or 0, tonumber(known[4]) or 1, tonumber(known[5]) or 0
+  local finish, last = tonumber(known[3]) or 0, tonumber(known[5]) or 0
   local open = redis.call('SCARD', KEY.open .. share)
   local room = cap - open
-  local virtual, promoted = virtual_time(queue), 0
+  local of_queue = redis.call('HMGET', KEY.queue .. queue, 'virtual', 'size')
+  local virtual, promoted = tonumber(of_queue[1]) or 1, 0
+  -- Whoever is new is taken for a usual user of the queue: too small a guess would let all their first jobs go first.
+  local size = tonumber(known[4]) or tonumber(of_queue[2]) or 1
   -- A corrected charge may lie before a tag given out already; a user's own jobs still go in their order.
   if open > 0 then finish = math.max(finish, last + STEP) end
   while promoted < room do
@@ -114,18 +119,28 @@ local function promote(user, queue)
   end
 end
 
--- Correct a user's virtual finish time by what a job really used. `charged` was taken at promotion.
+-- A mean that forgets: of the jobs' slot-seconds, a user's or a queue's.
+local function averaged(size, used)
+  return (size or used) * 0.8 + math.max(used, 0.001) * 0.2
+end
+
+-- Correct a user's virtual finish time by what a job really used: nil when it left before it ran.
+-- `charged` was taken at promotion.
 local function charge(user, queue, charged, used)
   local share = user .. ':' .. queue
   local known = redis.call('HMGET', KEY.share .. share, 'weight', 'finish', 'size')
   local weight, finish = tonumber(known[1]) or 1, tonumber(known[2]) or 0
-  local size = tonumber(known[3]) or used
-  finish = finish + (used - charged) / weight
+  finish = finish + ((used or 0) - charged) / weight
   -- Debt is bounded: who leaves the queue owes at most one job, or ten minutes of work on an idle machine
   -- would be paid for later, behind somebody else's flood.
   if redis.call('EXISTS', KEY.open .. share, KEY.lanes .. share) == 0 then
-    finish = math.min(finish, virtual_time(queue) + used / weight)
+    finish = math.min(finish, virtual_time(queue) + (used or 0) / weight)
   end
-  redis.call('HSET', KEY.share .. share, 'finish', digits(finish), 'size', digits(size * 0.8 + math.max(used, 0.001) * 0.2))
+  local size = used and averaged(tonumber(known[3]), used) or known[3]
+  if size then
+    redis.call('HSET', KEY.share .. share, 'finish', digits(finish), 'size', digits(size))
+  else
+    redis.call('HSET', KEY.share .. share, 'finish', digits(finish))
+  end
 end
 
