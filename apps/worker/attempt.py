@@ -65,9 +65,12 @@ class LiveAttempt:
     async def submitted(self, submission: Submission) -> None:
         """Record a submission before the backend is called, through an outage of Redis if need be."""
         stored = {"backend": submission.backend, "ref": submission.ref, "number": submission.number}
-        await through_outages(
-            lambda: report(self._store, self.job_id, self._running.claim.fence, member="submission", value=stored)
-        )
+        fence = self._running.claim.fence
+        try:
+            await through_outages(lambda: report(self._store, self.job_id, fence, member="submission", value=stored))
+        except FencedError:
+            self._running.stop("lost")
+            await asyncio.sleep(0)  # where the handler is interrupted
         self.submission = submission
 
     async def progress(self, done: float, total: float, message: str = "") -> None:

@@ -150,7 +150,8 @@ class EventHub:
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="events")
         try:
-            await asyncio.wait_for(self._open.wait(), _PATIENCE_S)
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._open.wait()
         except TimeoutError:
             raise Unavailable("redis") from None
         if self._subscription is not None:

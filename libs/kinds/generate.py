@@ -56,6 +56,12 @@ async def run(wanted: GenerateInput, attempt: Attempt) -> Output:
     return Output({"seed": seed, "model": model, "images": len(pictures)}, pictures)
 
 
+async def abandon(wanted: GenerateInput, attempt: Attempt) -> None:
+    """End the prompt that an earlier attempt left at the backend."""
+    if attempt.submission is not None:
+        await attempt.backends.comfyui.end(attempt.submission)
+
+
 def _require_offered(member: str, name: str | None, listed: Sequence[str]) -> None:
     if name is None or not listed or name in listed:
         return
@@ -94,6 +100,7 @@ KIND = Kind(
     prepare=prepare,
     check=check,
     backend="comfyui",
+    abandon=abandon,
     timeout_s=600,
     attempts_max=3,
 )

@@ -116,8 +116,8 @@ class Kind(Generic[InputT]):
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
     `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own.
-    `backend` names the catalogue that `check` is given. `abandon` tells the provider of a waiting job that its user
-    canceled it.
+    `backend` names the catalogue that `check` is given. `abandon` ends what an earlier attempt
+    submitted, for a job that was canceled while no worker held it.
     """
 
     name: str

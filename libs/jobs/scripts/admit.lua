@@ -17,6 +17,7 @@
 --   {"queue_limit", …} {"quota_exceeded", …} {"draining", …}
 --   {"queue_full", …, jobs queued, jobs drained a second}
 
+local SHARE_KEPT_S = 40 * 86400 -- longer than a job may be scheduled ahead and wait
 local id, user, digest, queue, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local units, priority, lane = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local run_at = tonumber(ARGV[11])
@@ -70,7 +71,7 @@ redis.call('SET', KEY.arq_job .. id, ARGV[6])
 redis.call('ZADD', KEY.jobs .. user, 0, id)
 redis.call('SADD', KEY.queued .. user, id)
 redis.call('HSET', KEY.share .. user .. ':' .. queue, 'weight', ARGV[19], 'cap', ARGV[20])
-redis.call('EXPIRE', KEY.share .. user .. ':' .. queue, 30 * 86400)
+redis.call('EXPIRE', KEY.share .. user .. ':' .. queue, SHARE_KEPT_S)
 if limit > 0 then spend_token(bucket, limit, window_us) end
 if run_at > now then
   redis.call('ZADD', zset_of(queue), digits(run_at), id)

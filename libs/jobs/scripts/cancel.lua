@@ -10,19 +10,25 @@ if not job or job.user ~= ARGV[2] then return 'not_found' end
 if job.status == 'canceled' then return 'canceled' end
 if job.status ~= 'scheduled' and job.status ~= 'queued' and job.status ~= 'running' then return 'finished' end
 
-if job.status == 'running' then
-  if not job.cancel then
-    redis.call('HSET', KEY.job .. job.id, 'cancel', digits(now))
-    redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
-    tell(job.id, 'status', '{"status":"running","cancel_requested":true}')
-  end
-  if job.waiting then
-    wake(job)
-    return 'requested'
-  end
+local function request()
+  if job.cancel then return end
+  redis.call('HSET', KEY.job .. job.id, 'cancel', digits(now))
+  redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
+  announce(job.id, 'status', '{"status":"' .. job.status .. '","cancel_requested":true}')
+end
+
+if job.waiting then
+  request()
+  wake(job)
+  return 'requested'
+elseif job.status == 'running' then
+  request()
   local control = KEY.control .. string.match(job.fence, '^[^:]+')
   redis.call('LPUSH', control, 'cancel ' .. job.id)
   redis.call('EXPIRE', control, CONTROL_KEPT_S)
+  return 'requested'
+elseif job.submission then
+  request() -- an earlier attempt left work at a backend: whoever claims the job next ends it there
   return 'requested'
 end
 finish_unstarted(job, 'canceled')

@@ -18,7 +18,9 @@ end
 local function rescue(job)
   leave_slot(job)
   local crashes = redis.call('HINCRBY', KEY.job .. job.id, 'crashes', 1)
-  if job.cancel then
+  if job.cancel and job.submission then
+    requeue(job, 0) -- whoever claims it tells the backend, where the work may still be going on
+  elseif job.cancel then
     finish(job, 'canceled', 'settle')
     promote(job.user, job.queue)
   elseif crashes >= CRASHES_MAX then

@@ -6,7 +6,7 @@ local DRAIN_WINDOW_S = 60
 
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
-  'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting',
+  'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -20,12 +20,13 @@ local function load_record(id)
   return job
 end
 
--- How fast the queue drains, as jobs a second, averaged over about a minute.
-local function count_ending(queue)
-  local known = redis.call('HMGET', KEY.queue .. queue, 'drain', 'drain_at')
+-- How fast the queue drains, as jobs a second, averaged over about a minute; and what a usual job of it takes.
+local function count_ending(queue, used)
+  local known = redis.call('HMGET', KEY.queue .. queue, 'drain', 'drain_at', 'size')
   local passed = (now - (tonumber(known[2]) or now)) / 1000
   local rate = (tonumber(known[1]) or 0) * math.exp(-passed / DRAIN_WINDOW_S) + 1 / DRAIN_WINDOW_S
-  redis.call('HSET', KEY.queue .. queue, 'drain', digits(rate), 'drain_at', now)
+  local size = used and digits(averaged(tonumber(known[3]), used)) or known[3] or ''
+  redis.call('HSET', KEY.queue .. queue, 'drain', digits(rate), 'drain_at', now, 'size', size)
 end
 
 -- Let go of the slot: the lease ends, the time used is charged, the user's next job moves up.
@@ -36,6 +37,7 @@ local function leave_slot(job)
   redis.call('HSET', KEY.job .. job.id, 'run_ms', (tonumber(job.run_ms) or 0) + used)
   redis.call('HDEL', KEY.job .. job.id, 'fence', 'size', 'begun')
   charge(job.user, job.queue, tonumber(job.size) or 0, used / 1000)
+  job.used = used / 1000
 end
 
 -- Write the one terminal status. `payment` is settle or refund. The caller has let go of slot, lane and tag before.
@@ -55,12 +57,14 @@ local function finish(job, status, payment)
     redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)
   end
   tell_webhook(job.id, job.webhook, status, version)
-  count_ending(job.queue)
+  count_ending(job.queue, job.used)
 end
 
 -- End a job that no worker holds: it was canceled, or its deadline passed. It never ran, or its attempts did not count.
 local function finish_unstarted(job, status)
-  if not unhold(job) then redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id) end
+  if not unhold(job) and redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id) == 1 then
+    charge(job.user, job.queue, tonumber(job.size) or 0)
+  end
   finish(job, status, 'refund')
   promote(job.user, job.queue)
 end

@@ -13,6 +13,7 @@
 
 local READY_END = 1e12
 local HELD = 8e15
+local NEVER = 9e14 -- stands for the deadline of a job that has started: it waits at its provider
 local PRIORITY = 1e12 -- one step of priority outweighs every sequence number and every lane tag
 local BELL_MAX = 64
 local STEP = 1e-6 -- slot-seconds: the least that two tags of a user differ by
@@ -60,10 +61,10 @@ local function lane_tag(share, lane)
   return (tonumber(known[1]) or 0) + (tonumber(known[2]) or 1)
 end
 
--- Put a job into its user's lane. `job` is a table: id, user, queue, lane, priority, seq, deadline.
+-- Put a job into its user's lane. `job` is a table: id, user, queue, lane, priority, seq, deadline, waiting.
 local function hold(job)
   local share = job.user .. ':' .. job.queue
-  redis.call('ZADD', zset_of(job.queue), digits(HELD + job.deadline), job.id)
+  redis.call('ZADD', zset_of(job.queue), digits(HELD + (job.waiting and NEVER or job.deadline)), job.id)
   local lane = KEY.lane .. share .. ':' .. job.lane
   redis.call('ZADD', lane, digits(job.seq - job.priority * PRIORITY), job.id)
   place_lane(share, job.lane, lane_tag(share, job.lane))

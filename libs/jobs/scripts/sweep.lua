@@ -19,8 +19,8 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', zset, digits(HELD), digits(HELD 
 end
 local ready = redis.call('ZRANGEBYSCORE', zset, '-inf', '(' .. digits(READY_END), 'LIMIT', offset, most)
 for _, id in ipairs(ready) do
-  local deadline = redis.call('HGET', KEY.job .. id, 'deadline')
-  if deadline and tonumber(deadline) <= now then
+  local known = redis.call('HMGET', KEY.job .. id, 'deadline', 'waiting')
+  if known[1] and not known[2] and tonumber(known[1]) <= now then
     finish_unstarted(load_record(id), 'expired')
     expired = expired + 1
   end

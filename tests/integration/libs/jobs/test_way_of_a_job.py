@@ -322,3 +322,17 @@ async def test_a_paused_queue_admits_and_a_draining_one_does_not(store: Store) -
     with pytest.raises(Refusal, match="draining"):
         await submit(store, caller)
     assert len(await claim_some(store)) == 1
+
+
+async def test_a_canceled_job_with_work_left_at_a_backend_is_claimed_once_more_to_end_it(store: Store) -> None:
+    caller = make_caller()
+    await submit(store, caller)
+    (claimed,) = await claim_some(store)
+    await report(store, claimed.job_id, claimed.fence, member="submission", value={"ref": "p1"})
+    await finish(store, claimed.job_id, claimed.fence, "release", delay_s=0)
+    assert await cancel(store, caller.user_id, claimed.job_id) == "requested"
+    (again,) = await claim_some(store)
+    assert (again.canceled, again.submission) == (True, b'{"ref":"p1"}')
+    await finish(store, again.job_id, again.fence, "cancel")
+    assert (await load_job(store, caller.user_id, again.job_id)).status == "canceled"
+    assert await at_rest(store, caller.user_id)

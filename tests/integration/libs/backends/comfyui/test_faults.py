@@ -49,7 +49,9 @@ async def test_a_backend_that_is_not_there_is_unavailable(bench: Bench) -> None:
 
 
 @one_generation
-@pytest.mark.parametrize("fault", ["hang", "status_500", "html", "garbage", "cut", "deaf", "drip", "huge"])
+@pytest.mark.parametrize(
+    "fault", ["hang", "status_500", "html", "garbage", "cut", "deaf", "drip", "huge", "huge_declared"]
+)
 async def test_an_ailing_backend_is_not_healthy_and_has_no_catalogue(bench: Bench, fault: str) -> None:
     bench.faults(Fault(fault))
     began = time.monotonic()
@@ -101,6 +103,7 @@ async def test_a_backend_that_stays_away_gives_the_job_back(bench: Bench) -> Non
         ("html", "backend_output_invalid"),
         ("garbage", "backend_output_invalid"),
         ("huge", "output_too_large"),
+        ("huge_declared", "output_too_large"),
     ],
 )
 async def test_files_that_do_not_come_whole_are_not_taken(

@@ -118,7 +118,7 @@ async def test_what_is_gone_each_time_is_given_up(bench: Bench) -> None:
 
 
 @one_generation
-@pytest.mark.parametrize("fault", ["deaf", "cut", "huge", "drip"])
+@pytest.mark.parametrize("fault", ["deaf", "cut", "huge", "huge_declared", "drip"])
 async def test_a_submission_without_a_readable_answer_is_looked_up_not_repeated(bench: Bench, fault: str) -> None:
     bench.faults(Fault(fault, "/prompt", times=1))
     assert await bench.run(bench.attempt(), steps=8)

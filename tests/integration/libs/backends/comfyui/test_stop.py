@@ -77,6 +77,16 @@ async def test_a_prompt_that_is_canceled_while_it_is_submitted_does_not_stay_beh
     await until(lambda: bench.standin.prompts.remaining == 0)
 
 
+async def test_a_prompt_that_is_canceled_while_its_answer_drips_in_does_not_stay_behind(bench: Bench) -> None:
+    bench.faults(Fault("drip", "/prompt", times=1))
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await until(lambda: bench.standin.prompts.remaining == 1)
+    await stop(task, attempt, "canceled")
+    assert task.cancelled()
+    await until(lambda: bench.standin.prompts.remaining == 0)
+
+
 async def test_a_resumed_prompt_that_is_canceled_before_it_was_found_ends_too(bench: Bench) -> None:
     attempt = bench.attempt()
     task = bench.run(attempt, steps=LONG)
@@ -97,9 +107,11 @@ async def test_a_second_cancellation_does_not_save_the_prompt(bench: Bench) -> N
     await asyncio.wait_for(attempt.reported.wait(), 5)
     attempt.stop_reason = "canceled"
     task.cancel()
-    await asyncio.sleep(0)
+    while not bench.comfyui._farewells:  # it takes but a moment
+        await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait({task})
+    assert task.cancelled()
     await until(lambda: bench.standin.prompts.remaining == 0)
 
 
@@ -132,3 +144,23 @@ async def test_a_submission_that_nobody_resumes_can_be_ended(bench: Bench) -> No
     await bench.comfyui.end(attempt.submissions[-1])
     await until(lambda: bench.standin.prompts.remaining == 0)
     assert list(bench.states().values()) == ["error"]
+
+
+@pytest.mark.parametrize("moment_ms", range(0, 60, 6))
+async def test_at_whatever_moment_it_is_canceled_nothing_stays_behind(bench: Bench, moment_ms: int) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=LONG)
+    await asyncio.sleep(moment_ms / 1_000)
+    await stop(task, attempt, "canceled")
+    assert task.cancelled()
+    await until(lambda: bench.standin.prompts.remaining == 0)
+
+
+@pytest.mark.parametrize("moment_ms", range(0, 60, 6))
+async def test_at_whatever_moment_it_is_released_the_prompt_runs_once(bench: Bench, moment_ms: int) -> None:
+    attempt = bench.attempt()
+    task = bench.run(attempt, steps=8)
+    await asyncio.sleep(moment_ms / 1_000)
+    await stop(task, attempt, "released")
+    assert await bench.run(attempt.next_attempt(), steps=8)
+    assert bench.runs == 1

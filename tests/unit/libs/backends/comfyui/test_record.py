@@ -85,6 +85,7 @@ def test_out_of_memory_is_known_by_type_and_by_message(error: dict[str, Any]) ->
 
 
 def test_garbage_in_a_history_entry_is_an_empty_one() -> None:
-    for status in (None, [], {"messages": None}, {"messages": [7, [], ["x"], ["y", 1], [1, {}]]}):
+    garbage: list[Any] = [None, [], {"messages": None}, {"messages": [7, [], ["x"], ["y", 1], [1, {}]]}]
+    for status in garbage:
         record = read_history({"p": {"outputs": [], "status": status}}, "p")
         assert (record.state, record.outputs, record.error) == ("completed", {}, {})

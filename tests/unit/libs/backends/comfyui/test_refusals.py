@@ -44,6 +44,8 @@ def test_long_texts_and_many_nodes_are_cut() -> None:
     assert len(workflow_invalid({"node_errors": nodes}).detail) < 1_500
 
 
-@pytest.mark.parametrize("nodes", [7, [], {"7": None}, {"7": {"errors": None}}, {"7": {"errors": [None]}}])
+@pytest.mark.parametrize(
+    "nodes", [7, [], {"7": None}, {"7": {"errors": None}}, {"7": {"errors": [None]}}, {"7": {"errors": [{"type": {}}]}}]
+)
 def test_a_refusal_that_makes_no_sense_is_a_refusal(nodes: object) -> None:
     assert workflow_invalid({"node_errors": nodes}).code == "workflow_invalid"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from libs.backends.comfyui.run import prompt_id_of, with_prefix
 
@@ -13,7 +14,7 @@ def test_a_prompt_id_is_a_canonical_uuid_and_the_same_everywhere() -> None:
 
 
 def test_every_file_name_prefix_is_replaced_and_nothing_else() -> None:
-    graph = {
+    graph: dict[str, dict[str, Any]] = {
         "1": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "../mine"}},
         "2": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0]}},
         "3": {"class_type": "Odd"},
@@ -21,4 +22,4 @@ def test_every_file_name_prefix_is_replaced_and_nothing_else() -> None:
     changed = with_prefix(graph, "arqade/x")
     assert changed["1"]["inputs"] == {"images": ["2", 0], "filename_prefix": "arqade/x"}
     assert (changed["2"], changed["3"]) == (graph["2"], graph["3"])
-    assert graph["1"]["inputs"]["filename_prefix"] == "../mine"  # type: ignore[index]
+    assert graph["1"]["inputs"]["filename_prefix"] == "../mine"
