@@ -1,0 +1,65 @@
+"""ocr: the text of an uploaded picture or page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+from pydantic import Field
+
+from libs.artifacts.artifact import NewArtifact
+from libs.backends.ocr.page import Page
+from libs.backends.ocr.wire import EngineName, Language
+from libs.kinds.kind import Attempt, Input, Kind, Output
+
+__all__ = ["KIND", "OcrInput"]
+
+
+class OcrInput(Input):
+    """What to read, and with what."""
+
+    upload: str = Field(pattern=r"^upload_[0-9a-z]{26}$", description="A completed upload of yours")
+    engine: EngineName = "rapidocr"
+    language: Language = "en"
+
+
+def uploads(wanted: OcrInput) -> Sequence[str]:
+    """The file to read."""
+    return (wanted.upload,)
+
+
+async def run(wanted: OcrInput, attempt: Attempt) -> Output:
+    """Read every page; progress is told as soon as one is known."""
+    file = await attempt.open(wanted.upload)
+    total = await attempt.backends.ocr.page_count(file.data, file.content_type)
+    await attempt.progress(0, total, "reading")
+    pages: list[Page] = []
+    async for page in attempt.backends.ocr.pages(
+        file.data, file.content_type, engine=wanted.engine, language=wanted.language
+    ):
+        pages.append(page)
+        await attempt.progress(len(pages), total, f"read page {page.number}")
+    return _output(pages)
+
+
+def _output(pages: Sequence[Page]) -> Output:
+    text = "\n\n".join(page.text for page in pages)
+    told = [page.as_json() for page in pages]
+    artifacts = (
+        NewArtifact("text.txt", "text/plain", text.encode(), {"pages": len(pages)}),
+        NewArtifact("pages.json", "application/json", orjson.dumps(told), {"pages": len(pages)}),
+    )
+    return Output({"text": text, "pages": told}, artifacts)
+
+
+KIND = Kind(
+    name="ocr",
+    queue="cpu",
+    input=OcrInput,
+    run=run,
+    summary="The text of an uploaded picture or page",
+    uploads=uploads,
+    timeout_s=300,
+    soft_timeout_s=270,
+    attempts_max=3,
+)
