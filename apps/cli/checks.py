@@ -13,13 +13,15 @@ import httpx
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
 from apps.settings import Settings
+from libs.admission.ledger import differences
 from libs.artifacts.objects import Objects
+from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
 from libs.store.client import Store
 from libs.store.guard import inspect
 
-__all__ = ["Check", "check_everything"]
+__all__ = ["Check", "check_everything", "check_ledger"]
 
 #: Object stores refuse signatures that are 15 minutes off; certificates and tokens of others have less patience.
 _SKEW_S_MAX: Final = 5.0
@@ -41,6 +43,19 @@ async def check_everything(settings: Settings) -> list[Check]:
     checks = (_settings(settings), _redis(settings), _objects(settings), _comfyui(settings), _api(settings))
     found = await asyncio.gather(*(_all(check) for check in checks))
     return [check for part in found for check in part]
+
+
+async def check_ledger(settings: Settings) -> list[Check]:
+    """Whether the ledger, the counters and the jobs agree, for every user."""
+    try:
+        async with open_store(settings) as store:
+            found = [
+                Check("bad", one.user_id, f"{one.what}: {one.expected} expected, {one.found} found")
+                async for one in differences(store)
+            ]
+    except (Unavailable, ValueError) as error:
+        return [Check("bad", "redis", f"{error}: check REDIS_URL, and that the server runs")]
+    return found or [Check("good", "ledger", "the ledger, the counters and the jobs agree for every user")]
 
 
 async def _all(checks: AsyncIterator[Check]) -> list[Check]:
@@ -140,7 +155,7 @@ async def _comfyui(settings: Settings) -> AsyncIterator[Check]:
 
 
 async def _api(settings: Settings) -> AsyncIterator[Check]:
-    url = f"http://{reached_at(settings.host)}:{settings.port}"
+    url = f"http://{authority(reached_at(settings.host), settings.port)}"
     try:
         async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
             answer = await http.get(url + "/ready")

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from apps.cli import screen
-from apps.cli.checks import Check, check_everything
+from apps.cli.checks import Check, check_everything, check_ledger
 from apps.cli.configuration import env_file_option, load_settings
 
 __all__ = ["doctor"]
@@ -20,9 +20,11 @@ _MARKS = {"good": "[green]✓", "warning": "[yellow]![/]", "bad": "[red]✗"}
 
 @click.command()
 @env_file_option
-def doctor(env_file: Path | None) -> None:
+@click.option("--ledger", is_flag=True, help="Reconcile quota counters with the ledger instead.")
+def doctor(env_file: Path | None, ledger: bool) -> None:
     """Look at everything that a process would need; exit code 1 when something would keep it from serving."""
-    found = asyncio.run(check_everything(load_settings(env_file)))
+    check = check_ledger if ledger else check_everything
+    found = asyncio.run(check(load_settings(env_file)))
     screen.show_table(_table(found))
     sys.exit(any(check.level == "bad" for check in found))
 

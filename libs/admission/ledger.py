@@ -1,0 +1,95 @@
+"""Reconciling the ledger: what was reserved, settled and refunded must add up to the counters, and to the jobs.
+
+::
+
+    reserve   held + units
+    settle    held - units, used + units
+    refund    held - units
+
+The ledger is written in the scripts that change the counters, so a difference means a bug or a hand in Redis.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from libs.jobs.status import FINISHED
+from libs.store.client import Store
+
+__all__ = ["Difference", "differences"]
+
+_PAGE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two sums of units that should be one; `what` says of what."""
+
+    user_id: str
+    what: str
+    expected: int
+    found: int
+
+
+@dataclass(slots=True)
+class _Balance:
+    """Units of one user on one day, as the ledger tells."""
+
+    held: int = 0
+    used: int = 0
+
+    def enter(self, entry: bytes, units: int) -> None:
+        self.held += units if entry == b"reserve" else -units
+        if entry == b"settle":
+            self.used += units
+
+
+async def differences(store: Store) -> AsyncIterator[Difference]:
+    """Every difference, user by user. Meant for a system at rest: what moves while it is read shows as one.
+
+    Reads in pages of 1,000 and keeps one user in memory at a time. Raises Unavailable.
+    """
+    async for user_id in _users(store):
+        days, unfinished = await asyncio.gather(_ledger(store, user_id), _unfinished_units(store, user_id))
+        for day, balance in sorted(days.items()):
+            held, used = await store.call("HMGET", f"{store.keys.usage}{user_id}:{day}", "held", "used")
+            for name, expected, found in (("held", balance.held, held), ("used", balance.used, used)):
+                if expected != int(found or 0):
+                    yield Difference(user_id, f"units {name} on day {day}", expected, int(found or 0))
+        held_in_all = sum(balance.held for balance in days.values())
+        if held_in_all != unfinished:
+            yield Difference(user_id, "units held by unfinished jobs", unfinished, held_in_all)
+
+
+async def _users(store: Store) -> AsyncIterator[str]:
+    start = 0
+    while ids := await store.call("ZRANGE", store.keys.users, start, start + _PAGE - 1):
+        for user_id in ids:
+            yield user_id.decode()
+        start += len(ids)
+
+
+async def _ledger(store: Store, user_id: str) -> dict[str, _Balance]:
+    days: dict[str, _Balance] = defaultdict(_Balance)
+    after = "-"
+    while page := await store.call("XRANGE", store.keys.ledger + user_id, after, "+", "COUNT", _PAGE):
+        for entry_id, members in page:
+            fields = dict(zip(members[::2], members[1::2], strict=True))
+            days[fields[b"day"].decode()].enter(fields[b"entry"], int(fields[b"units"]))
+            after = f"({entry_id.decode()}"
+    return days
+
+
+async def _unfinished_units(store: Store, user_id: str) -> int:
+    """Units of the user's jobs whose status is not final."""
+    total, before = 0, "+"
+    while ids := await store.call("ZREVRANGEBYLEX", store.keys.jobs + user_id, before, "-", "LIMIT", 0, _PAGE):
+        before = f"({ids[-1].decode()}"
+        records = await asyncio.gather(
+            *(store.call("HMGET", store.keys.job + job_id.decode(), "status", "units") for job_id in ids)
+        )
+        total += sum(int(units) for status, units in records if status and status.decode() not in FINISHED)
+    return total
