@@ -90,10 +90,11 @@ def open_objects(settings: Settings) -> Objects:
     )
 
 
-async def redis_refusals(store: Store) -> list[str]:
+async def redis_refusals(resources: Resources) -> list[str]:
     """Why this Redis must not hold jobs: one that evicts would eat them. Empty also while it is away."""
     with contextlib.suppress(Unavailable):
-        return [finding.line for finding in await inspect(store) if finding.level == "refuse"]
+        found = await inspect(resources.store, fsync=resources.settings.redis_appendfsync)
+        return [finding.line for finding in found if finding.level == "refuse"]
     return []
 
 

@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     # Redis
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     redis_prefix: str = "arqade"
+    redis_appendfsync: Literal["everysec", "always"] = "everysec"
     redis_timeout_s: float = Field(0.8, gt=0, description="How long one command may take")
 
     # The object store

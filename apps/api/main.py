@@ -55,7 +55,7 @@ def _refuse(lines: list[str]) -> int:
 async def _serve(settings: Settings) -> int:
     resources = await open_resources(settings)
     try:
-        if refusals := await redis_refusals(resources.store):
+        if refusals := await redis_refusals(resources):
             return _refuse(refusals)
         resources.background.append(asyncio.create_task(resources.directory.listen(), name="directory"))
         api = ApiState(resources)

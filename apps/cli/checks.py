@@ -74,7 +74,7 @@ async def _redis(settings: Settings) -> AsyncIterator[Check]:
     try:
         async with open_store(settings) as store:
             yield Check("good", "redis", "answers")
-            for finding in await inspect(store):
+            for finding in await inspect(store, fsync=settings.redis_appendfsync):
                 yield Check("bad" if finding.level == "refuse" else "warning", "redis", finding.line)
             yield await _clock(store)
             if not await store.call("ZCARD", store.keys.users):

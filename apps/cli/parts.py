@@ -13,6 +13,7 @@ from apps.settings import Settings
 from libs.embedded.data_dir import DataDir
 from libs.embedded.objects import objects
 from libs.embedded.part import Part, http_answers
+from libs.embedded.ports import authority
 from libs.embedded.process import Child, start_child
 from libs.embedded.standin import standin
 from libs.embedded.valkey import valkey
@@ -34,6 +35,7 @@ def embedded_parts(data: DataDir, settings: Settings, *, host: str) -> list[Part
             password=data.secrets.redis_password,
             log=data.log("valkey"),
             pid_file=data.pid_file("valkey"),
+            options={"appendfsync": settings.redis_appendfsync},
         ),
         objects(
             data.path / "objects",
@@ -62,8 +64,8 @@ def settings_for(data: DataDir, settings: Settings, parts: Sequence[Part], *, pu
     """The variables that reach the servers; clients' URLs are signed for `public_host`, or as a setting says."""
     found = {name: text for part in parts for name, text in part.settings.items()}
     found["API_KEY_PEPPER"] = data.secrets.api_key_pepper
-    s3_port = found["MINIO_ENDPOINT"].rpartition(":")[2]
-    found["MINIO_PUBLIC_ENDPOINT"] = settings.minio_public_endpoint or f"{public_host}:{s3_port}"
+    s3_port = int(found["MINIO_ENDPOINT"].rpartition(":")[2])
+    found["MINIO_PUBLIC_ENDPOINT"] = settings.minio_public_endpoint or authority(public_host, s3_port)
     if settings.comfyui_url:
         found.setdefault("COMFYUI_URL", settings.comfyui_url)
     return found

@@ -49,7 +49,7 @@ async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
         return _refuse(refusals)
     resources = await open_resources(settings, "arqade-worker")
     try:
-        refusals = await redis_refusals(resources.store)
+        refusals = await redis_refusals(resources)
         if refusals:
             return _refuse(refusals)
         async with _opened_backends(settings, queues or settings.worker_queues) as backends:

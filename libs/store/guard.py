@@ -12,9 +12,12 @@ from typing import Literal
 from libs.store.client import Store
 from libs.store.replies import ReplyError
 
-__all__ = ["Finding", "findings", "inspect"]
+__all__ = ["Finding", "Fsync", "findings", "inspect"]
 
 _VERSION_MIN = (7, 0)
+
+#: How soon what was written is on the disk; LIMITS.md says what each promises.
+Fsync = Literal["everysec", "always"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +28,18 @@ class Finding:
     line: str
 
 
-async def inspect(store: Store) -> list[Finding]:
-    """What is wrong with the store's Redis, refusals first. Raises Unavailable."""
+async def inspect(store: Store, *, fsync: Fsync = "everysec") -> list[Finding]:
+    """What is wrong with the store's Redis, refusals first; `fsync` is what is asked of it. Raises Unavailable."""
     try:
         info = _info(await store.call("INFO"))
     except ReplyError as error:
         return [Finding("warn", f"Redis does not let us read INFO, so nothing could be checked: {error}")]
-    return findings(info | await _fsync(store))
+    return findings(info | await _fsync(store), fsync=fsync)
 
 
-def findings(info: Mapping[str, str]) -> list[Finding]:
+def findings(info: Mapping[str, str], *, fsync: Fsync = "everysec") -> list[Finding]:
     """The same from the fields of INFO, and `appendfsync` where CONFIG may be read; what is unknown is a warning."""
-    found = [*_version(info), *_eviction(info), *_topology(info), *_durability(info)]
+    found = [*_version(info), *_eviction(info), *_topology(info), *_durability(info, fsync)]
     return sorted(found, key=lambda finding: finding.level)
 
 
@@ -69,7 +72,10 @@ def _topology(info: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def _durability(info: Mapping[str, str]) -> list[Finding]:
+def _durability(info: Mapping[str, str], fsync: Fsync) -> list[Finding]:
+    if fsync == "always" and (info.get("aof_enabled") != "1" or info.get("appendfsync", "always") != "always"):
+        line = "REDIS_APPENDFSYNC asks for always: set appendonly yes and appendfsync always in Redis"
+        return [Finding("refuse", line)]
     if info.get("aof_enabled", "0") != "1":
         return [Finding("warn", "Redis keeps no append-only file, a restart may lose jobs: set appendonly yes")]
     if info.get("appendfsync") == "no":

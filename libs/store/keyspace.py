@@ -46,7 +46,7 @@ HEADS: dict[str, Head] = {
     "outbox": Head("outbox", "", "STREAM", "status changes that a webhook must be told", "until delivered"),
     "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
     # shares of a queue: one set of keys for each (user, queue)
-    "share": Head("share:", "user:queue", "HASH", "weight, cap and virtual finish time", "30 d after its last use"),
+    "share": Head("share:", "user:queue", "HASH", "weight, cap and virtual finish time", "40 d after its last use"),
     "lane": Head("lane:", "user:queue:fairness digest", "ZSET", "held jobs by priority and sequence", "while any"),
     "lanes": Head("lanes:", "user:queue", "ZSET", "fairness keys with held jobs, next first", "while any"),
     "open": Head("open:", "user:queue", "SET", "ids of ready and running jobs", "while any"),

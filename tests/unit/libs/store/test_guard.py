@@ -40,3 +40,11 @@ def test_what_could_lose_jobs_is_found(changed: dict[str, str], level: str, line
 
 def test_refusals_come_first_and_what_is_hidden_is_warned_of() -> None:
     assert [finding.level for finding in findings({"role": "slave"})] == ["refuse", "warn", "warn", "warn"]
+
+
+def test_a_redis_that_syncs_less_than_was_asked_for_is_refused() -> None:
+    info = {"redis_version": "7.0.15", "maxmemory_policy": "noeviction", "role": "master", "aof_enabled": "1"}
+    asked = findings(info | {"appendfsync": "everysec"}, fsync="always")
+    assert [finding.level for finding in asked] == ["refuse"]
+    assert findings(info | {"appendfsync": "always"}, fsync="always") == []
+    assert findings(info | {"appendfsync": "everysec"}) == []
