@@ -26,6 +26,7 @@ from libs.kinds import KINDS
 from libs.logs import set_up
 from libs.queue.pool import open_pool, redis_settings
 from libs.queue.worker import FairWorker
+from libs.store.client import Store
 
 __all__ = ["serve", "work"]
 
@@ -85,6 +86,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         slots=settings.arq_worker_concurrency,
         lease_s=settings.lease_s,
         recycle_after=settings.worker_recycle_after,
+        redis_restarted=await _redis_restarted(resources.store, settings.lease_s),
     )
     sweeper = Sweeper(resources.store, resources.objects, worker.id, [*queues, "default"])
     resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
@@ -123,6 +125,13 @@ async def _open_pool(settings: Settings) -> Any:
         except Unavailable as error:
             log.warning("waiting for redis: %s", error.detail)
             await asyncio.sleep(_REDIS_PAUSE_S)
+
+
+async def _redis_restarted(store: Store, lease_s: float) -> bool:
+    """Whether Redis came up so lately that its other workers may still be coming back."""
+    info = (await store.call("INFO", "server")).decode()
+    _, _, uptime = info.partition("uptime_in_seconds:")
+    return bool(uptime) and int(uptime.split()[0]) < 2 * lease_s
 
 
 def _drain_on_signals(worker: FairWorker, grace_s: float) -> None:

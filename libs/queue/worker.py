@@ -38,6 +38,8 @@ RunJob = Callable[[Running], Awaitable[None]]
 
 _FALLBACK_S = 1.0
 _OUTAGE_PAUSE_S = 0.2
+#: How long a handler may take to let go when it is interrupted at the end of a drain.
+_FAREWELL_S = 1.5
 _TRIES_OUT_OF_REACH = 1_000_000
 
 
@@ -55,9 +57,13 @@ class FairWorker(Worker):
         slots: int = 5,
         lease_s: float = 3.0,
         recycle_after: int | None = None,
+        redis_restarted: bool = False,
         **arq: Any,
     ) -> None:
-        """`arq` takes what ARQ's Worker does: cron_jobs, hooks, ctx, job_timeout; signals are the caller's business."""
+        """`redis_restarted`: the server came up so lately that other workers may not have renewed their leases yet.
+
+        `arq` takes what ARQ's Worker does: cron_jobs, hooks, ctx, job_timeout; signals are the caller's business.
+        """
         super().__init__(
             functions,
             queue_name=FOREIGN_QUEUE,
@@ -77,7 +83,8 @@ class FairWorker(Worker):
         self._lease_s = lease_s
         self._claims_left = recycle_after
         self._accepting = True
-        self._outages_told = store.outages
+        self._away = False
+        self._outages_told = store.outages - redis_restarted
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -116,7 +123,12 @@ class FairWorker(Worker):
                 await self._idle.wait()
         for running in list(self.running.values()):
             running.stop("released")
-        await self._idle.wait()
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._idle.wait()
+        except TimeoutError:
+            log.warning("left behind, to be rescued: %s", ", ".join(self.running))
+            self._idle.set()
 
     def stop_accepting(self) -> None:
         """Claim nothing more; `main` returns once the last job is out of hand."""
@@ -132,13 +144,16 @@ class FairWorker(Worker):
         self._wake.clear()
         pause_s = _FALLBACK_S
         try:
-            free = self.max_jobs - len(self.running)
+            free = min(self.max_jobs - len(self.running), self._claims_left or self.max_jobs)
             if free > 0:
                 pause_s = await self._claim(free)
+            self._away = False
             if self.cron_jobs:
                 await self.heart_beat()
         except Unavailable as error:
-            log.warning("waiting for redis: %s", error.detail)
+            if not self._away:
+                log.warning("waiting for redis: %s", error.detail)
+            self._away = True
             pause_s = _OUTAGE_PAUSE_S
         except Exception:
             log.exception("a turn of the worker failed")
