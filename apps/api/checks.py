@@ -49,6 +49,7 @@ class Checks:
 
 async def _in_time(probe: Awaitable[bool]) -> bool:
     try:
-        return await asyncio.wait_for(probe, _PROBE_S)
+        async with asyncio.timeout(_PROBE_S):
+            return await probe
     except TimeoutError:
         return False

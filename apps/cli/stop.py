@@ -27,8 +27,10 @@ class Stop:
 
     def listen(self) -> None:
         """From now on, take the signals; to be called in the main thread."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, self._on_signal)
 
     def pause(self, seconds: float) -> None:
         """Sleep; raises Stopped when we were asked to stop."""

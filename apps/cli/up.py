@@ -19,7 +19,7 @@ from apps.cli.stop import Stop, Stopped
 from apps.cli.supervisor import Supervisor
 from apps.settings import Settings
 from libs.embedded.data_dir import DataDir, write_private
-from libs.embedded.ports import why_not
+from libs.embedded.ports import authority, why_not
 from libs.embedded.process import StartError
 
 __all__ = ["up"]
@@ -85,12 +85,14 @@ def _start(supervisor: Supervisor, data: DataDir, settings: Settings, admin_key_
             *(worker_part(data, settings, told, number) for number in range(1, settings.workers + 1)),
         ]
     )
-    return _System(f"http://{reached_at(settings.host)}:{port}", admin_key_file)
+    return _System(f"http://{authority(reached_at(settings.host), port)}", admin_key_file)
 
 
 def _api_port(data: DataDir, settings: Settings) -> int:
     if settings.port == 0:
         return data.ports.port_for("api", settings.host)
     if reason := why_not(settings.host, settings.port):
-        raise StartError(f"cannot listen on {settings.host}:{settings.port}: {reason}. Name another with --port")
+        raise StartError(
+            f"cannot listen on {authority(settings.host, settings.port)}: {reason}. Name another with --port"
+        )
     return settings.port

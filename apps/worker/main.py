@@ -109,13 +109,24 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
 async def _opened_backends(settings: Settings, queues: Sequence[str]) -> AsyncIterator[Backends]:
     comfyui = ComfyUI(settings.comfyui_url, settings.comfyui_timeout)
     ocr = OcrEngine(settings.ocr_processes)
+    warming = asyncio.create_task(_warm_up(ocr, wanted="cpu" in queues and settings.ocr_enabled), name="warm-up")
     try:
-        if "cpu" in queues and settings.ocr_enabled:
-            await ocr.open()
         yield Backends(comfyui, ocr)
     finally:
+        warming.cancel()
+        await asyncio.gather(warming, return_exceptions=True)
         await ocr.aclose()
         await comfyui.aclose()
+
+
+async def _warm_up(ocr: OcrEngine, *, wanted: bool) -> None:
+    """Load the models while the worker takes other work; a job that comes first waits for them."""
+    if not wanted:
+        return
+    try:
+        await ocr.open()
+    except Unavailable as error:
+        log.warning("%s", error)
 
 
 async def _open_pool(settings: Settings) -> Any:

@@ -31,14 +31,13 @@ def uploads(wanted: OcrInput) -> Sequence[str]:
 async def run(wanted: OcrInput, attempt: Attempt) -> Output:
     """Read every page; progress is told as soon as one is known."""
     file = await attempt.open(wanted.upload)
-    total = await attempt.backends.ocr.page_count(file.data, file.content_type)
-    await attempt.progress(0, total, "reading")
+    await attempt.progress(0, 1, "reading")
     pages: list[Page] = []
     async for page in attempt.backends.ocr.pages(
         file.data, file.content_type, engine=wanted.engine, language=wanted.language
     ):
         pages.append(page)
-        await attempt.progress(len(pages), total, f"read page {page.number}")
+        await attempt.progress(page.number, page.of, f"read page {page.number}")
     return _output(pages)
 
 

@@ -49,10 +49,14 @@ def error(status: str, code: str, content_type: str = "application/xml") -> byte
 async def lying_store() -> AsyncIterator[LyingStore]:
     """A store that hangs at every request to which it says nothing."""
     store = LyingStore("")
-    open_ones: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
+    writers: list[asyncio.StreamWriter] = []
+    serving: set[asyncio.Task[None]] = set()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        serving.add(asyncio.create_task(serve(reader, writer)))
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        open_ones[asyncio.current_task()] = writer
         with suppress(ConnectionError, asyncio.IncompleteReadError):
             while True:
                 request = await _read(reader)
@@ -67,16 +71,18 @@ async def lying_store() -> AsyncIterator[LyingStore]:
                     break
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
     store.endpoint = f"{host}:{port}"
     try:
         yield store
     finally:
         server.close()
-        for writer in open_ones.values():
+        for _ in range(5):  # one that is being accepted now still becomes a connection
+            await asyncio.sleep(0)
+        for writer in writers:
             writer.transport.abort()
-        await asyncio.gather(*(task for task in open_ones if task))
+        await asyncio.gather(*serving, *(writer.wait_closed() for writer in writers), return_exceptions=True)
 
 
 def _nothing(_request: Request) -> bytes:

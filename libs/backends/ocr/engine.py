@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from libs.backends.ocr.page import Page
 from libs.backends.ocr.process import Child
@@ -67,9 +68,9 @@ class OcrEngine:
         retryable `ocr_crashed` and `ocr_timed_out`; Unavailable when no child can be started.
         """
         async with self._borrowed() as child:
-            await child.ask(Request(content_type, engine, language), data)
+            count = await child.ask(Request(content_type, engine, language), data)
             while (page := await child.next_page()) is not None:
-                yield Page.from_json(page)
+                yield replace(Page.from_json(page), of=count)
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Child]:

@@ -37,13 +37,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page, upright. `number` counts from 1; `text` holds its lines in reading order."""
+    """One page, upright. `number` counts from 1 to `of`; `text` holds its lines in reading order."""
 
     number: int
     width: int
     height: int
     text: str
     lines: tuple[Line, ...]
+    of: int = 1
 
     def as_json(self) -> dict[str, Any]:
         """The form told to callers."""

@@ -125,6 +125,15 @@ def test_what_the_environment_says_of_other_servers_does_not_count(folder: Path)
         assert is_ready(system.url)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "localhost"])
+def test_wherever_it_listens_artifacts_can_be_fetched(folder: Path, host: str) -> None:
+    with running_system(folder, "--host", host, environment=HASTY) as system:
+        api_key = system.mint_api_key()
+        job = system.call(api_key, "POST", "/api/v1/generate", PROMPT)
+        assert picture_of(system, api_key, job["id"]).startswith(b"\x89PNG")
+        assert "0.0.0.0" not in job["artifacts"][0]["url"]
+
+
 def test_a_lost_admin_key_is_replaced_and_a_foreign_one_refused(folder: Path) -> None:
     with running_system(folder, environment=HASTY) as first:
         pass

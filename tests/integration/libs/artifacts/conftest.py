@@ -11,6 +11,7 @@ from libs.ids import new_id
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from tests.conftest import RedisServer, S3Server
+from tests.fakes.upload_desk import Desk
 
 
 @pytest.fixture
@@ -37,3 +38,8 @@ def png() -> bytes:
     file = io.BytesIO()
     Image.effect_noise((64, 48), 50).save(file, "PNG")
     return file.getvalue()
+
+
+@pytest.fixture
+def desk(store: Store, objects: Objects, user_id: str) -> Desk:
+    return Desk(store, objects, user_id)

@@ -2,21 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import io
-import struct
 import time
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
-from PIL import Image
 
 from libs.artifacts.objects import Objects
 from libs.artifacts.scripts import SETTLE_UPLOAD
 from libs.artifacts.uploads import (
-    Upload,
     complete_upload,
-    create_upload,
     expire_uploads,
     load_upload,
     open_upload,
@@ -24,66 +18,7 @@ from libs.artifacts.uploads import (
 )
 from libs.errors import Failure, Refusal, Unavailable
 from libs.ids import new_id
-from libs.store.client import Store
-
-BYTES_MAX = 1_000_000
-
-
-class Desk:
-    """One user at the counter: what a caller does with an upload, in a word each."""
-
-    def __init__(self, store: Store, objects: Objects, user_id: str) -> None:
-        self.store = store
-        self.objects = objects
-        self.user_id = user_id
-
-    async def create(
-        self,
-        size: int,
-        content_type: str = "image/png",
-        filename: str = "scan.png",
-        ttl_s: int = 60,
-        pending_max: int = 100,
-    ) -> tuple[Upload, str]:
-        return await create_upload(
-            self.store,
-            self.objects,
-            self.user_id,
-            filename=filename,
-            content_type=content_type,
-            size_bytes=size,
-            url_ttl_s=ttl_s,
-            bytes_max=BYTES_MAX,
-            pending_max=pending_max,
-        )
-
-    async def send(self, data: bytes, content_type: str = "image/png", size: int | None = None) -> tuple[Upload, str]:
-        upload, url = await self.create(len(data) if size is None else size, content_type)
-        await put(url, data)
-        return upload, url
-
-    async def complete(self, upload: Upload) -> Upload:
-        return await complete_upload(self.store, self.objects, self.user_id, upload.id)
-
-    async def load(self, upload: Upload) -> Upload:
-        return await load_upload(self.store, self.user_id, upload.id)
-
-    async def arrived(self, upload: Upload) -> bool:
-        return await self.objects.stat(upload.object_name) is not None
-
-    async def lapse(self, upload: Upload) -> None:
-        """Make it due, as if its time had passed."""
-        await self.store.call("ZADD", self.store.keys.uploads, 1, upload.id)
-
-
-async def put(url: str, data: bytes) -> None:
-    async with httpx.AsyncClient() as client:
-        assert (await client.put(url, content=data)).status_code == 200
-
-
-@pytest.fixture
-def desk(store: Store, objects: Objects, user_id: str) -> Desk:
-    return Desk(store, objects, user_id)
+from tests.fakes.upload_desk import BYTES_MAX, Desk, put
 
 
 @pytest.fixture
@@ -91,13 +26,6 @@ async def away() -> AsyncIterator[Objects]:
     nowhere = Objects("127.0.0.1:1", "access", "secret", "arqade")
     yield nowhere
     nowhere.close()
-
-
-def tiff(*sizes: tuple[int, int]) -> bytes:
-    file = io.BytesIO()
-    pages = [Image.new("1", size) for size in sizes]
-    pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:], compression="group4")
-    return file.getvalue()
 
 
 # The whole life
@@ -147,112 +75,7 @@ async def test_what_has_not_arrived_can_be_sent_later(desk: Desk, png: bytes) ->
     assert (await desk.complete(upload)).status == "completed"
 
 
-# What is refused
-
-
-@pytest.mark.parametrize("declared", [1, 10**6], ids=["more", "less"])
-async def test_another_size_than_declared_is_refused_and_removed(desk: Desk, png: bytes, declared: int) -> None:
-    upload, _ = await desk.send(png, size=declared)
-    for _ in range(2):  # also when it is asked again
-        with pytest.raises(Refusal, match=f"{declared} bytes were declared and {len(png)} arrived") as refused:
-            await desk.complete(upload)
-        assert refused.value.code == "validation_failed"
-        assert refused.value.errors[0]["pointer"] == "#/size_bytes"
-    assert (await desk.load(upload)).status == "refused"
-    assert not await desk.arrived(upload)
-
-
-@pytest.mark.parametrize(
-    "declared, data",
-    [
-        ("image/png", b"<script>alert(1)</script>"),
-        ("image/jpeg", b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\x00\x01\x00\x00\x00\x01"),
-        ("application/pdf", b"MZ\x90\x00\x03"),
-        ("application/jsonl", b"%PDF-1.7 {}"),
-    ],
-)
-async def test_another_type_than_declared_is_refused_and_removed(desk: Desk, declared: str, data: bytes) -> None:
-    upload, _ = await desk.send(data, declared)
-    with pytest.raises(Refusal, match=f"{declared} was declared and ") as refused:
-        await desk.complete(upload)
-    assert refused.value.errors[0]["pointer"] == "#/content_type"
-    assert not await desk.arrived(upload)
-
-
-@pytest.mark.parametrize(
-    "size, code", [((5_000, 5_000), None), ((5_001, 5_000), "too_many_pixels"), ((0, 5), "unreadable")]
-)
-async def test_pictures_have_25_megapixels_at_most(desk: Desk, size: tuple[int, int], code: str | None) -> None:
-    upload, _ = await desk.send(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + struct.pack(">II", *size))
-    if code is None:
-        assert (await desk.complete(upload)).status == "completed"
-        return
-    with pytest.raises(Refusal) as refused:
-        await desk.complete(upload)
-    assert refused.value.errors[0]["code"] == code
-
-
-async def test_every_page_of_a_tiff_counts_wherever_its_directory_lies(desk: Desk) -> None:
-    upload, _ = await desk.send(tiff((100, 50), (30, 20), (10, 10)), "image/tiff")
-    assert (await desk.complete(upload)).page_count == 3
-    far = bytearray(tiff((100, 50)))
-    (directory,) = struct.unpack_from("<I", far, 4)
-    far[4:8] = struct.pack("<I", len(far))  # the same directory again, at the end
-    moved = bytes(far) + bytes(far[directory:])
-    upload, _ = await desk.send(moved, "image/tiff")
-    assert (await desk.complete(upload)).page_count == 1
-    upload, _ = await desk.send(tiff((100, 50), (6_000, 5_000)), "image/tiff")
-    with pytest.raises(Refusal, match="25 megapixels"):
-        await desk.complete(upload)
-
-
-async def test_a_directory_behind_the_first_megabyte_is_fetched(desk: Desk) -> None:
-    page = tiff((100, 50))
-    (directory,) = struct.unpack_from("<I", page, 4)
-    gap = 1_500_000
-    data = b"II*\x00" + struct.pack("<I", gap) + bytes(gap - 8) + page[directory:]
-    upload, url = await create_upload(
-        desk.store,
-        desk.objects,
-        desk.user_id,
-        filename="far.tiff",
-        content_type="image/tiff",
-        size_bytes=len(data),
-        url_ttl_s=60,
-        bytes_max=10**7,
-    )
-    await put(url, data)
-    assert (await desk.complete(upload)).page_count == 1
-
-
-async def test_a_pdf_and_json_lines_are_taken(desk: Desk) -> None:
-    for content_type, data in (("application/pdf", b"%PDF-1.7\n"), ("application/x-ndjson", b'{"a":1}\n{"a":2}\n')):
-        upload, _ = await desk.send(data, content_type)
-        assert (await desk.complete(upload)).page_count is None
-
-
-@pytest.mark.parametrize(
-    "member, wrong",
-    [
-        ("filename", {"filename": "a\x00b"}),
-        ("filename", {"filename": "x" * 256}),
-        ("content_type", {"content_type": "image/svg+xml"}),
-        ("content_type", {"content_type": ""}),
-        ("size_bytes", {"size": 0}),
-        ("size_bytes", {"size": -1}),
-        ("size_bytes", {"size": BYTES_MAX + 1}),
-    ],
-)
-async def test_what_cannot_be_uploaded_is_refused_at_once(desk: Desk, member: str, wrong: dict[str, object]) -> None:
-    with pytest.raises(Refusal) as refused:
-        await desk.create(**{"size": 1, **wrong})  # type: ignore[arg-type]
-    assert refused.value.errors[0]["pointer"] == f"#/{member}"
-    assert await desk.store.call("KEYS", "*") == []
-
-
-async def test_the_largest_upload_is_allowed(desk: Desk) -> None:
-    upload, _ = await desk.create(BYTES_MAX, content_type="Image/JPG; q=1", filename="../a.jpg")
-    assert (upload.filename, upload.content_type) == ("a.jpg", "image/jpeg")
+# How many
 
 
 async def test_pending_uploads_are_counted_and_completed_ones_are_not(desk: Desk, png: bytes) -> None:

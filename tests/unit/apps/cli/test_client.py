@@ -38,11 +38,9 @@ def stream(text: str, *, cut: bool = False) -> httpx.Response:
 
 
 async def test_events_are_read_and_comments_passed_over() -> None:
-    api, _ = client(
-        stream(
-            ': hello\nretry: 3000\n\nid: 1-0\nevent: progress\ndata: {"fraction":\ndata: 0.5}\n\nevent:done\ndata:{}\n\n'
-        )
-    )
+    comment = ": hello\nretry: 3000\n\n"
+    progress = 'id: 1-0\nevent: progress\ndata: {"fraction":\ndata: 0.5}\n\n'
+    api, _ = client(stream(comment + progress + "event:done\ndata:{}\n\n"))
     assert [event async for event in api.follow("job_1")] == [
         Event("1-0", "progress", {"fraction": 0.5}),
         Event("", "done", {}),
