@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -12,6 +13,11 @@ from tests.servers import RedisServer, S3Server, redis_server, s3_server
 from tests.system import System, running_system
 
 __all__ = ["RedisServer", "S3Server", "redis_server", "s3_server"]
+
+
+def pytest_configure() -> None:
+    """A shell that runs us in the background ignores SIGINT, and so would every process that a test interrupts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
