@@ -77,6 +77,14 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
 
 
+def _input_in(payload: bytes | None) -> dict[str, Any]:
+    """The input; empty where a newer version wrote it, which only its worker need understand."""
+    try:
+        return decode_payload(payload).input if payload else {}
+    except ValueError:
+        return {}
+
+
 def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None = None) -> Job:
     """Build a job from its record, and from ARQ's payload while it is unfinished."""
     get = record.get
@@ -87,7 +95,7 @@ def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None =
         api_key_id=record[b"key"].decode(),
         kind=record[b"kind"].decode(),
         queue=record[b"queue"].decode(),
-        input=decode_payload(stored).input if stored else {},
+        input=_input_in(stored),
         units=int(get(b"units", 1)),
         priority=int(get(b"priority", 0)),
         created_at_ms=int(record[b"created"]),

@@ -1,0 +1,175 @@
+"""How an attempt ends, for every way a handler can leave it; the job's record is what its user is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from apps.worker.run import Runner
+from libs.artifacts.artifact import NewArtifact
+from libs.artifacts.objects import Objects
+from libs.errors import Failure, Unavailable
+from libs.jobs.job import Job
+from libs.jobs.lifecycle import claim
+from libs.jobs.lookup import load_job
+from libs.jobs.payload import serialize
+from libs.kinds.kind import Attempt, Input, Kind, Output, Wait
+from libs.metrics import Metrics
+from libs.queue.running import Running
+from libs.store.client import Store
+from tests.fakes.callers import make_caller, submit
+from tests.servers import S3Server
+
+Handler = Callable[["Nothing", Attempt], Awaitable[Output | Wait]]
+RunOnce = Callable[..., Awaitable[Job]]
+
+
+class Nothing(Input):
+    """The input of the kinds here."""
+
+    n: int = 0
+
+
+@pytest.fixture
+def objects(s3: S3Server) -> Objects:
+    return Objects(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket)
+
+
+@pytest.fixture
+def run_once(store: Store, objects: Objects) -> RunOnce:
+    """Submit a job of a kind with this handler, run one attempt at it, and look at the job."""
+
+    async def run(handler: Handler, *, stop: str | None = None, payload: bytes | None = None, **kind: Any) -> Job:
+        caller = make_caller()
+        admission = await submit(store, caller, units=3)
+        if payload is not None:
+            await store.call("SET", store.keys.arq_job + admission.job_id, payload)
+        (claimed,) = (await claim(store, "w1", ["cpu"], 1, 30)).jobs
+        running = Running(claimed)
+        running.task = asyncio.current_task()
+        made = Kind(name="noop", queue="cpu", input=Nothing, run=handler, **kind)
+        runner = Runner(store, objects, None, {"noop": made}, Metrics())  # type: ignore[arg-type]  # no backend is asked
+        if stop is not None:
+            asyncio.get_running_loop().call_later(0.05, running.stop, stop)
+        await runner.run_job(running)
+        return await load_job(store, caller.user_id, admission.job_id)
+
+    return run
+
+
+async def paid(store: Store, job: Job) -> int:
+    (usage,) = await store.call("KEYS", store.keys.usage + job.user_id + ":*")
+    return int(await store.call("HGET", usage, "used") or 0)
+
+
+def raising(error: Exception) -> Handler:
+    async def handler(_wanted: Nothing, _attempt: Attempt) -> Output:
+        raise error
+
+    return handler
+
+
+async def forever(_wanted: Nothing, _attempt: Attempt) -> Output:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_what_a_handler_returns_is_kept_and_told(store: Store, objects: Objects, run_once: RunOnce) -> None:
+    async def handler(_wanted: Nothing, attempt: Attempt) -> Output:
+        await attempt.progress(1, 2, "half")
+        await attempt.progress(2, 2, "all")
+        return Output({"n": 1}, (NewArtifact("a.txt", "text/plain", b"hallo"),))
+
+    job = await run_once(handler)
+    assert (job.status, job.output) == ("succeeded", {"n": 1})
+    assert job.progress == {"fraction": 1.0, "step": 2, "steps": 2, "message": "all"}
+    assert await objects.get(job.artifacts[0].object_name, bytes_max=100) == b"hallo"
+    assert await paid(store, job) == 3
+
+
+async def test_a_retryable_failure_comes_back_until_its_attempts_are_used_up(store: Store, run_once: RunOnce) -> None:
+    flaky = raising(Failure("flaky", "again", retryable=True))
+    job = await run_once(flaky, attempts_max=2)
+    assert (job.status, job.failures, job.error) == (
+        "queued", 1, {"code": "flaky", "detail": "again", "retryable": True},
+    )  # fmt: skip
+    last = await run_once(flaky, attempts_max=1)
+    assert last.status == "failed"
+    assert await paid(store, last) == 0
+
+
+async def test_a_callers_fault_is_final_and_paid_for(store: Store, run_once: RunOnce) -> None:
+    job = await run_once(raising(Failure("unreadable", "no picture", fault="caller")))
+    assert (job.status, job.failures) == ("failed", 0)
+    assert await paid(store, job) == 3
+
+
+async def test_a_bug_costs_an_attempt_and_tells_the_caller_nothing_of_it(run_once: RunOnce) -> None:
+    job = await run_once(raising(RuntimeError("secret at 10.0.0.1")), attempts_max=1)
+    assert (job.status, job.error) == (
+        "failed", {"code": "internal", "detail": "An internal error occurred", "retryable": True},
+    )  # fmt: skip
+
+
+async def test_a_backend_that_is_away_uses_no_attempt_and_the_job_has_not_started(run_once: RunOnce) -> None:
+    job = await run_once(raising(Unavailable("comfyui")))
+    assert (job.status, job.failures, job.releases, job.started_at_ms) == ("queued", 0, 1, None)
+
+
+async def test_the_hard_limit_ends_an_attempt_and_the_soft_one_the_job(run_once: RunOnce) -> None:
+    hard = await run_once(forever, timeout_s=0.05, soft_timeout_s=1.0, attempts_max=1)
+    soft = await run_once(forever, timeout_s=1.0, soft_timeout_s=0.05)
+    assert [job.error and job.error["code"] for job in (hard, soft)] == ["timed_out", "timed_out"]
+    assert [job.status for job in (hard, soft)] == ["failed", "failed"]
+
+
+async def test_a_handler_may_clean_up_at_its_soft_limit(run_once: RunOnce) -> None:
+    seen: list[str | None] = []
+
+    async def tidy(_wanted: Nothing, attempt: Attempt) -> Output:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            seen.append(attempt.stop_reason)
+        raise AssertionError
+
+    await run_once(tidy, timeout_s=5.0, soft_timeout_s=0.05)
+    assert seen == ["timed_out"]
+
+
+@pytest.mark.parametrize("stop, status, counted", [("canceled", "canceled", (0, 0)), ("released", "queued", (0, 1))])
+async def test_a_stopped_handler_ends_as_it_was_stopped(
+    run_once: RunOnce, stop: str, status: str, counted: tuple[int, int]
+) -> None:
+    job = await run_once(forever, stop=stop)
+    assert (job.status, (job.failures, job.releases)) == (status, counted)
+
+
+async def test_a_lost_attempt_writes_nothing(run_once: RunOnce) -> None:
+    job = await run_once(forever, stop="lost")
+    assert (job.status, job.attempt, job.error) == ("running", 1, None)
+
+
+async def test_a_waiting_job_stays_running_without_its_slot(store: Store, run_once: RunOnce) -> None:
+    async def asks(_wanted: Nothing, _attempt: Attempt) -> Wait:
+        return Wait(60)
+
+    job = await run_once(asks)
+    assert job.status == "running"
+    assert await store.call("SCARD", f"{store.keys.open}{job.user_id}:cpu") == 0
+
+
+async def test_a_payload_of_a_newer_version_is_put_back(run_once: RunOnce) -> None:
+    newer = serialize({"t": None, "f": "noop", "a": ({},), "k": {}, "et": 0}).replace(b"\xa1v\x01", b"\xa1v\x63")
+    job = await run_once(forever, payload=newer)
+    assert (job.releases, job.failures) == (1, 0)
+
+
+async def test_an_input_that_cannot_be_read_fails_at_our_cost(store: Store, run_once: RunOnce) -> None:
+    job = await run_once(forever, payload=serialize({"t": None, "f": "noop", "a": ({"zz": 1},), "k": {}, "et": 0}))
+    assert job.error is not None
+    assert (job.status, job.error["code"]) == ("failed", "input_unreadable")
+    assert await paid(store, job) == 0
