@@ -1,16 +1,39 @@
-"""The kinds of job on offer. To add one: write its file, and give it a line here."""
+"""The kinds of job on offer: ours, and those of installed packages.
+
+To add one here: write its file, and give it a line in `_OURS`. To add one from a package: name it in that package's
+entry point group `arqade.kinds`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from libs.kinds import generate, ocr
 from libs.kinds.kind import Kind
 
-__all__ = ["KINDS"]
+__all__ = ["GROUP", "KINDS", "with_plugins"]
 
-KINDS: Mapping[str, Kind[Any]] = {
-    generate.KIND.name: generate.KIND,
-    ocr.KIND.name: ocr.KIND,
-}
+GROUP = "arqade.kinds"
+
+_OURS: tuple[Kind[Any], ...] = (
+    generate.KIND,
+    ocr.KIND,
+)
+
+
+def with_plugins(ours: Iterable[Kind[Any]], plugins: Iterable[EntryPoint]) -> dict[str, Kind[Any]]:
+    """Every kind by its name; raises TypeError for a plug-in that is none, ValueError for a name given twice."""
+    kinds = {kind.name: kind for kind in ours}
+    for plugin in sorted(plugins, key=lambda plugin: plugin.name):
+        kind = plugin.load()
+        if not isinstance(kind, Kind):
+            raise TypeError(f"the entry point {plugin.name} = {plugin.value} of {GROUP} is no Kind")
+        if kind.name in kinds:
+            raise ValueError(f"the entry point {plugin.value} of {GROUP} gives a second kind named {kind.name}")
+        kinds[kind.name] = kind
+    return kinds
+
+
+KINDS: Mapping[str, Kind[Any]] = with_plugins(_OURS, entry_points(group=GROUP))
