@@ -8,7 +8,7 @@ import orjson
 from pydantic import Field
 
 from libs.artifacts.artifact import NewArtifact
-from libs.backends.ocr.page import Page
+from libs.backends.ocr.page import Page, SearchableFile
 from libs.backends.ocr.wire import EngineName, Language
 from libs.kinds.kind import Attempt, Input, Kind, Output
 
@@ -21,6 +21,7 @@ class OcrInput(Input):
     upload: str = Field(pattern=r"^upload_[0-9a-z]{26}$", description="A completed upload of yours")
     engine: EngineName = "rapidocr"
     language: Language = "en"
+    searchable_pdf: bool = Field(default=False, description="Also keep a PDF with the text behind the pictures")
 
 
 def uploads(wanted: OcrInput) -> Sequence[str]:
@@ -33,22 +34,33 @@ async def run(wanted: OcrInput, attempt: Attempt) -> Output:
     file = await attempt.open(wanted.upload)
     await attempt.progress(0, 1, "reading")
     pages: list[Page] = []
-    async for page in attempt.backends.ocr.pages(
-        file.data, file.content_type, engine=wanted.engine, language=wanted.language
+    searchable: list[SearchableFile] = []
+    async for read in attempt.backends.ocr.pages(
+        file.data,
+        file.content_type,
+        engine=wanted.engine,
+        language=wanted.language,
+        searchable=wanted.searchable_pdf,
     ):
-        pages.append(page)
-        await attempt.progress(page.number, page.of, f"read page {page.number}")
-    return _output(pages)
+        if isinstance(read, SearchableFile):
+            searchable.append(read)
+        else:
+            pages.append(read)
+            await attempt.progress(read.number, read.of, f"read page {read.number}")
+    return _output(pages, searchable)
 
 
-def _output(pages: Sequence[Page]) -> Output:
+def _output(pages: Sequence[Page], searchable: Sequence[SearchableFile]) -> Output:
     text = "\n\n".join(page.text for page in pages)
     told = [page.as_json() for page in pages]
-    artifacts = (
+    artifacts = [
         NewArtifact("text.txt", "text/plain", text.encode(), {"pages": len(pages)}),
         NewArtifact("pages.json", "application/json", orjson.dumps(told), {"pages": len(pages)}),
-    )
-    return Output({"text": text, "pages": told}, artifacts)
+    ]
+    artifacts += [
+        NewArtifact("searchable.pdf", "application/pdf", one.pdf, {"pages": len(pages)}) for one in searchable
+    ]
+    return Output({"text": text, "pages": told}, tuple(artifacts))
 
 
 KIND = Kind(

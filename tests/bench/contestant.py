@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -29,7 +30,7 @@ Submitter = Callable[[], AbstractAsyncContextManager[Submit]]
 
 REDIS_URL = os.environ.get("BENCH_REDIS_URL", "")
 _COROUTINES = 64
-_PAUSE_S = 0.003
+_WARM_UP = 5
 _PATIENCE_S = 10.0
 
 
@@ -61,10 +62,11 @@ async def _submit(submitter: Submitter, count: int) -> None:
 async def _pick_up(submitter: Submitter, count: int, watched: Stand) -> list[int]:
     """From the moment the call is issued to the handler's first line. The first ones warm up and are not counted."""
     spans: list[int] = []
+    pause_s = float(os.environ.get("BENCH_PAUSE_S", "0.01"))
     async with submitter() as submit:
-        for _ in range(count + 20):
+        for _ in range(_WARM_UP + count):
             issued_at_ns = time.monotonic_ns()
             await submit()
             spans.append(watched.wait(_PATIENCE_S).at_ns - issued_at_ns)
-            await asyncio.sleep(_PAUSE_S)
-    return spans[20:]
+            await asyncio.sleep(random.uniform(0.001, pause_s))  # in no step with anybody's poll
+    return spans[_WARM_UP:]

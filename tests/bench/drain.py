@@ -1,6 +1,6 @@
 """Drain: how fast workers empty a queue of no-op jobs, and what a job costs them.
 
-    python -m tests.bench.drain [--jobs 4000] [--rounds 3] [--peers]
+python -m tests.bench.drain [--jobs 4000] [--rounds 3] [--peers]
 """
 
 from __future__ import annotations

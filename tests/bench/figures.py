@@ -40,7 +40,7 @@ def print_table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[
 
 def _cell(value: object) -> str:
     if value is None:
-        return "–"
+        return "-"
     if not isinstance(value, float):
         return str(value)
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -29,7 +29,7 @@ class Contestant:
 
 
 ARQADE = Contestant("Arqade", "tests.bench.queues.with_arqade")
-ARQ_STOCK = Contestant("arq, as it comes", "tests.bench.queues.with_arq")
+ARQ_STOCK = Contestant("arq, as it comes", "tests.bench.queues.with_arq", environment={"BENCH_PAUSE_S": "0.5"})
 ARQ_BEST = Contestant("arq, poll 10 ms", "tests.bench.queues.with_arq", environment={"BENCH_ARQ": "best"})
 PEERS = (
     Contestant("saq", "tests.bench.queues.with_saq", ("saq[redis,hiredis]", "typing-extensions", "uvloop")),

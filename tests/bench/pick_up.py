@@ -1,6 +1,6 @@
 """Pick-up: from the call that submits a job to the first line of its handler, in an idle worker, one job at a time.
 
-    python -m tests.bench.pick_up [--jobs 150] [--rounds 3] [--peers]
+python -m tests.bench.pick_up [--jobs 150] [--rounds 3] [--peers]
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,13 +37,12 @@ class Commands:
 
     sent: int = 0
     in_scripts: int = 0
-    began_at: float = 0.0
 
 
 @contextmanager
 def watched_commands(server: RedisServer) -> Iterator[Commands]:
     """Count them by MONITOR, for as long as the block lasts; it slows Redis down, so nothing else is measured."""
-    counted = Commands(began_at=time.monotonic())
+    counted = Commands()
     with Redis.from_url(server.url) as client, client.monitor() as monitor:
         yield counted
         with Redis.from_url(server.url) as other:

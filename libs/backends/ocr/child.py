@@ -17,8 +17,9 @@ from PIL import Image
 
 from libs.backends.ocr import cage
 from libs.backends.ocr.page import Page
-from libs.backends.ocr.pictures import Document
+from libs.backends.ocr.pictures import open_document
 from libs.backends.ocr.rapid import RapidReader
+from libs.backends.ocr.searchable import SearchablePdf
 from libs.backends.ocr.tesseract import TesseractReader
 from libs.backends.ocr.wire import PREFIX_BYTES, Bounds, EngineName, Language, Request, body_size, pack, unpack
 from libs.errors import Failure
@@ -76,13 +77,19 @@ def _answers(
     """The replies to one request; each page is sent before the next is read."""
     try:
         cage.allow_cpu_s(bounds.page_s * bounds.threads)
-        document = Document(data, request.content_type)
+        document = open_document(data, request.content_type)
         yield {"page_count": document.page_count}
         if request.engine is not None:
             reader = _reader(request.engine, readers)
+            searchable = SearchablePdf() if request.searchable else None
             for number, picture in enumerate(document.pages(), start=1):
                 cage.allow_cpu_s(bounds.page_s * bounds.threads)
-                yield {"page": reader.read(number, picture, request.language).as_json()}
+                page = reader.read(number, picture, request.language)
+                if searchable is not None:
+                    searchable.add(picture, page)
+                yield {"page": page.as_json()}
+            if searchable is not None:
+                yield {"pdf": searchable.finish()}
         yield {"done": True}
     except Failure as failure:
         yield {"failure": {"code": failure.code, "detail": failure.detail, "fault": failure.fault}}

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from libs.backends.ocr.page import Page
+from libs.backends.ocr.page import Page, SearchableFile
 from libs.backends.ocr.process import Child
 from libs.backends.ocr.wire import Bounds, EngineName, Language, Request
 from libs.errors import Unavailable
@@ -55,22 +55,32 @@ class OcrEngine:
         """How many pages a file has; raises Failure `image_unreadable` (the caller's fault) when it is no picture."""
         async with self._borrowed() as child:
             count = await child.ask(Request(content_type), data)
-            while await child.next_page() is not None:
+            while "done" not in await child.next_reply():
                 pass
             return count
 
     async def pages(
-        self, data: bytes, content_type: str, *, engine: EngineName = "rapidocr", language: Language = "en"
-    ) -> AsyncIterator[Page]:
-        """Each page of a file as soon as it is read; left early, the reading stops.
+        self,
+        data: bytes,
+        content_type: str,
+        *,
+        engine: EngineName = "rapidocr",
+        language: Language = "en",
+        searchable: bool = False,
+    ) -> AsyncIterator[Page | SearchableFile]:
+        """Each page of a file as soon as it is read, and a searchable PDF of them all last, if it is wanted.
 
-        Raises Failure: `image_unreadable` (the caller's fault), `engine_unavailable`, `language_unavailable`, and the
-        retryable `ocr_crashed` and `ocr_timed_out`; Unavailable when no child can be started.
+        Left early, the reading stops. Raises Failure: `image_unreadable` (the caller's fault), `engine_unavailable`,
+        `language_unavailable`, and the retryable `ocr_crashed` and `ocr_timed_out`; Unavailable when no child can be
+        started.
         """
         async with self._borrowed() as child:
-            count = await child.ask(Request(content_type, engine, language), data)
-            while (page := await child.next_page()) is not None:
-                yield replace(Page.from_json(page), of=count)
+            count = await child.ask(Request(content_type, engine, language, searchable), data)
+            while "done" not in (reply := await child.next_reply()):
+                if "page" in reply:
+                    yield replace(Page.from_json(reply["page"]), of=count)
+                else:
+                    yield SearchableFile(reply["pdf"])
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Child]:
@@ -93,6 +103,5 @@ class OcrEngine:
 
 
 async def _restarted(child: Child) -> None:
-    await child.stop()
     with suppress(Unavailable):  # whoever needs the child next is told
         await child.start()

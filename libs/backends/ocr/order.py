@@ -43,6 +43,8 @@ def in_order(rows: Iterable[Row]) -> tuple[Line, ...]:
 
 def text_of(rows: Sequence[Row]) -> str:
     """The text of a page: a line for each row, and an empty one where a paragraph ends."""
+    if not rows:
+        return ""
     slant = _slant(list(in_order(rows)))
     depths = [_depth(row[0], slant) for row in rows]
     steps = [below - above for above, below in pairwise(depths)]

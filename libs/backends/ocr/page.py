@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Box", "Line", "Page", "Point"]
+__all__ = ["Box", "Line", "Page", "Point", "SearchableFile"]
 
 Point = tuple[float, float]
 Box = tuple[Point, Point, Point, Point]
@@ -66,3 +66,10 @@ class Page:
             text=str(told["text"]),
             lines=tuple(Line.from_json(line) for line in told["lines"]),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchableFile:
+    """A PDF of the pages that were read, with their text behind the picture."""
+
+    pdf: bytes

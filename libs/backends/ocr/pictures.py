@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from typing import Protocol
 
+import pypdfium2
 from PIL import Image, ImageOps
 
 from libs.errors import Failure
 
-__all__ = ["FORMATS", "PAGES_MAX", "PIXELS_MAX", "Document"]
+__all__ = ["FORMATS", "PAGES_MAX", "PIXELS_MAX", "Document", "Paper", "Picture", "open_document"]
 
 PIXELS_MAX = 25_000_000
 PAGES_MAX = 100
+
+#: A PDF's pages are drawn at 200 dots an inch, or so that they keep within PIXELS_MAX; its own unit is 1/72 inch.
+_DRAWN_AT = 200 / 72
 
 #: Pillow's name for each content type that can be read.
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF", "image/webp": "WEBP"}
@@ -21,21 +26,61 @@ FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF", "imag
 Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 
 
-class Document:
-    """A file with pages. Raises Failure `image_unreadable`, the caller's fault, for what is none."""
+class Document(Protocol):
+    """A file with pages."""
+
+    page_count: int
+
+    def pages(self) -> Iterator[Image.Image]:
+        """Decode one page after the other; raises Failure `image_unreadable` at a damaged one."""
+
+
+def open_document(data: bytes, content_type: str) -> Document:
+    """The file as pages. Raises Failure `image_unreadable`, the caller's fault, for what is none."""
+    document = Paper(data) if content_type == "application/pdf" else Picture(data, content_type)
+    if document.page_count > PAGES_MAX:
+        raise _unreadable(f"the file has {document.page_count} pages; {PAGES_MAX} are allowed")
+    return document
+
+
+class Paper:
+    """A PDF, whose pages are drawn as a printer would: what text it may hold is not looked at."""
+
+    def __init__(self, data: bytes) -> None:
+        """Open the file; an encrypted one cannot be read."""
+        try:
+            self._pdf = pypdfium2.PdfDocument(data)
+        except Exception as error:
+            raise _unreadable("the file is not a PDF, or it is damaged or encrypted") from error
+        self.page_count = len(self._pdf)
+
+    def pages(self) -> Iterator[Image.Image]:
+        """Draw one page after the other."""
+        for index in range(self.page_count):
+            try:
+                page = self._pdf[index]
+                width, height = page.get_size()
+                scale = min(_DRAWN_AT, (PIXELS_MAX / max(1.0, width * height)) ** 0.5)
+                yield page.render(scale=scale).to_pil().convert("RGB")
+                page.close()
+            except Exception as error:
+                raise _unreadable(f"page {index + 1} is damaged") from error
+
+
+class Picture:
+    """A picture; a TIFF may have several pages."""
 
     def __init__(self, data: bytes, content_type: str) -> None:
         """Open the file: this reads its headers and decodes nothing."""
         if content_type not in FORMATS:
-            raise _unreadable(f"OCR reads {', '.join(sorted(FORMATS))}, and not this file's type")
+            readable = ", ".join(sorted([*FORMATS, "application/pdf"]))
+            raise _unreadable(f"OCR reads {readable}, and not this file's type")
         try:
             self._image: Image.Image = Image.open(BytesIO(data), formats=[FORMATS[content_type]])
             # A TIFF has pages. The frames of other formats are an animation, or a phone's second view: page one.
             self.page_count: int = self._image.n_frames if content_type == "image/tiff" else 1  # type: ignore[attr-defined]
         except Exception as error:
             raise _unreadable("the file is not a picture of its type, or it is damaged") from error
-        if self.page_count > PAGES_MAX:
-            raise _unreadable(f"the file has {self.page_count} pages; {PAGES_MAX} are allowed")
 
     def pages(self) -> Iterator[Image.Image]:
         """Decode one page after the other."""

@@ -11,7 +11,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any
 
 from libs.backends.ocr.wire import PREFIX_BYTES, Bounds, Request, body_size, pack, prefix, unpack
 from libs.errors import Failure, Unavailable
@@ -36,6 +36,7 @@ class Child:
         self.busy = False
         self._bounds = bounds
         self._process: Process | None = None
+        self._killed = False
         self._starting = asyncio.Lock()
 
     @property
@@ -46,9 +47,11 @@ class Child:
     async def start(self) -> None:
         """Have a child that is loaded and waits for a request; raises Unavailable when it will not start."""
         async with self._starting:
-            if self.pid is not None:
+            if self.pid is not None and not self._killed:
                 return
+            await self.stop()  # a killed process still has its pid until it is gone
             self._process = await _spawn(self._bounds)
+            self._killed = False
             self.busy = True
             try:
                 await self._receive(START_S)
@@ -60,19 +63,22 @@ class Child:
                     await self.stop()
 
     async def ask(self, request: Request, data: bytes) -> int:
-        """Hand over a file; returns its number of pages. The pages follow, one for each `next_page`."""
+        """Hand over a file; returns its number of pages. The pages follow, one for each `next_reply`."""
         self.busy = True
         await self._send(request, data)
         page_count: int = (await self._reply("page_count"))["page_count"]
         return page_count
 
-    async def next_page(self) -> Mapping[str, Any] | None:
-        """The next page as JSON, or None after the last. Raises Failure when the file or the child gave up."""
-        reply = await self._reply("page")
-        return reply.get("page")
+    async def next_reply(self) -> Mapping[str, Any]:
+        """`{"page": …}` for each page, `{"pdf": …}` where one was asked for, `{"done": …}` at the end.
+
+        Raises Failure when the file or the child gave up.
+        """
+        return await self._reply("page", "pdf")
 
     def kill(self) -> None:
         """End the process now, and what it has started, without waiting."""
+        self._killed = True
         if (pid := self.pid) is not None:
             with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
@@ -93,14 +99,14 @@ class Child:
                 pipe.write(data[start : start + _SLICE_BYTES])
                 await pipe.drain()
 
-    async def _reply(self, expected: Literal["page_count", "page"]) -> Mapping[str, Any]:
+    async def _reply(self, *expected: str) -> Mapping[str, Any]:
         reply = await self._receive(self._bounds.page_s)
         if "failure" in reply:
             self.busy = False
             raise Failure(**reply["failure"])
         if "done" in reply:
             self.busy = False
-        elif expected not in reply:
+        elif not any(name in reply for name in expected):
             raise _crashed()
         return reply
 

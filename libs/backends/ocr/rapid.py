@@ -28,8 +28,10 @@ class RapidReader:
 
     def __init__(self, threads: int) -> None:
         """Load the models; each is named by its file, so that rapidocr never looks for a download."""
+        import onnxruntime  # noqa: PLC0415  # an extra
         import rapidocr  # noqa: PLC0415  # an extra, and two seconds: only children pay for it
 
+        onnxruntime.disable_telemetry_events()
         models = Path(rapidocr.__file__).parent / "models"
         self._ocr: Any = rapidocr.RapidOCR(
             params={

@@ -44,11 +44,15 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked about a file: its pages by an engine or, with no engine, only how many there are."""
+    """What is asked about a file: its pages by an engine or, with no engine, only how many there are.
+
+    `searchable` asks for a PDF of the pages with their text behind the picture, after the last page.
+    """
 
     content_type: str
     engine: EngineName | None = None
     language: Language = "en"
+    searchable: bool = False
 
 
 def prefix(size_bytes: int) -> bytes:

@@ -5,10 +5,12 @@ Fairness, fences, events and quota are on: each user has a daily quota that is h
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvloop
 from arq.worker import func
@@ -28,8 +30,6 @@ from tests.bench.contestant import REDIS_URL, Submit, main
 from tests.bench.witness import Witness
 from tests.fakes.callers import make_caller, submit
 
-__all__ = ["KEYS", "Nothing", "run_worker"]
-
 KEYS = Keyspace.with_prefix("arqade")
 _SLOTS = 50
 _USERS = 8
@@ -42,11 +42,13 @@ class Nothing(Input):
 
 
 def noop() -> Kind[Nothing]:
-    """A kind whose handler does no more than be seen."""
-    witness = Witness()
+    """A kind whose handler does no more than be seen, and sleep where `BENCH_SLEEP_S` says so."""
+    witness, sleep_s = Witness(), float(os.environ.get("BENCH_SLEEP_S", "0"))
 
     async def run(_wanted: Nothing, _attempt: Attempt) -> Output:
         witness.see()
+        if sleep_s:
+            await asyncio.sleep(sleep_s)
         return Output()
 
     return Kind(name="noop", queue="cpu", input=Nothing, run=run)
@@ -58,7 +60,7 @@ async def run_worker(kind: Kind[Nothing], slots: int) -> None:
     objects = Objects("127.0.0.1:9", "none", "none", "none", "none", use_ssl=False)
     runner = Runner(store, objects, Backends(ComfyUI(None, 1), OcrEngine(1)), {kind.name: kind}, Metrics())
 
-    async def ping(_ctx: dict[str, object]) -> str:
+    async def ping(ctx: dict[Any, Any], *_args: Any, **_kwargs: Any) -> str:
         return "pong"
 
     await FairWorker(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import uvloop
-from saq import Queue, Worker
+from saq import Queue, Worker  # type: ignore[import-not-found, unused-ignore]
 
 from tests.bench.contestant import REDIS_URL, Submit, main
 from tests.bench.witness import Witness

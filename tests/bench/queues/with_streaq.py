@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvloop
-from streaq import Worker
+from streaq import Worker  # type: ignore[import-not-found, unused-ignore]
 
 from tests.bench.contestant import REDIS_URL, Submit, main
 from tests.bench.witness import Witness

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvloop
-from taskiq.api import run_receiver_task
-from taskiq_redis import RedisStreamBroker
+from taskiq.api import run_receiver_task  # type: ignore[import-not-found, unused-ignore]
+from taskiq_redis import RedisStreamBroker  # type: ignore[import-not-found, unused-ignore]
 
 from tests.bench.contestant import REDIS_URL, Submit, main
 from tests.bench.witness import Witness
