@@ -1,0 +1,31 @@
+"""A worker's part of a job's way, done by hand: for tests that decide when a job starts and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from libs.jobs.lifecycle import Claim, Ending, claim, finish, report
+from libs.store.client import Store
+
+__all__ = ["end", "start", "tell_progress"]
+
+_LEASE_S = 30.0
+
+
+async def start(store: Store, queue: str = "gpu", worker: str = "wrk_by_hand") -> Claim:
+    """Claim the one job that is ready."""
+    (claimed,) = (await claim(store, worker, [queue], 10, _LEASE_S)).jobs
+    return claimed
+
+
+async def end(store: Store, claimed: Claim, ending: Ending = "succeed", **more: Any) -> None:
+    """End its attempt."""
+    await finish(store, claimed.job_id, claimed.fence, ending, **more)
+
+
+async def tell_progress(store: Store, claimed: Claim, fraction: float) -> None:
+    """Report how far it is."""
+    progress = {"fraction": fraction, "step": fraction * 20, "steps": 20, "message": "sampling"}
+    await report(
+        store, claimed.job_id, claimed.fence, event="progress", data=progress, member="progress", value=progress
+    )
