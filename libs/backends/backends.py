@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from libs.backends.comfyui import ComfyUI
 from libs.backends.ocr import OcrEngine
+from libs.backends.vision import Vision
+from libs.egress import Egress
 
 __all__ = ["Backends"]
 
@@ -16,3 +18,5 @@ class Backends:
 
     comfyui: ComfyUI
     ocr: OcrEngine
+    vision: Vision = field(default_factory=Vision)
+    egress: Egress = field(default_factory=Egress)

@@ -24,6 +24,7 @@ CONNECT_S = 2.0
 REPLY_BYTES_MAX = 32 * 1024 * 1024
 
 _OK = range(200, 300)
+_RETRY_AFTER_DIGITS = 7
 
 
 class OversizeError(Unavailable):
@@ -37,6 +38,8 @@ class Reply:
     part: str
     status: int
     body: bytes
+    #: What `Retry-After` says in seconds; a date there is no use to clocks that may be wrong.
+    retry_after_s: float | None = None
 
     @property
     def ok(self) -> bool:
@@ -69,10 +72,18 @@ class Transport:
     """A connection pool to one backend.
 
     `call_s` bounds a call as a whole, so that neither silence nor a dripping answer holds it up. `part` is the
-    word that errors name the backend by. Raises ValueError when `url` is none.
+    word that errors name the backend by. `headers` go with every call. Raises ValueError when `url` is none.
     """
 
-    def __init__(self, part: str, url: str, *, call_s: float = 10.0, connect_s: float = CONNECT_S) -> None:
+    def __init__(
+        self,
+        part: str,
+        url: str,
+        *,
+        call_s: float = 10.0,
+        connect_s: float = CONNECT_S,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._part = part
         self._call_s = call_s
         try:
@@ -82,7 +93,7 @@ class Transport:
                 trust_env=False,
                 follow_redirects=False,
                 # Compressed answers would make the size that is counted another than the size that is sent.
-                headers={"Accept-Encoding": "identity", "User-Agent": "arqade"},
+                headers={"Accept-Encoding": "identity", "User-Agent": "arqade", **(headers or {})},
             )
         except httpx.InvalidURL as error:
             raise ValueError(f"the address of {part} is no URL") from error
@@ -117,7 +128,8 @@ class Transport:
             async with asyncio.timeout(total_s):
                 response = await self._client.send(request, stream=True)
                 try:
-                    return Reply(self._part, response.status_code, await self._read(response, bytes_max))
+                    body = await self._read(response, bytes_max)
+                    return Reply(self._part, response.status_code, body, _retry_after_s(response))
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -139,3 +151,8 @@ class Transport:
 
     def _oversize(self, bytes_max: int) -> OversizeError:
         return OversizeError(self._part, f"an answer of {self._part} is larger than {bytes_max} bytes")
+
+
+def _retry_after_s(response: httpx.Response) -> float | None:
+    told = response.headers.get("Retry-After", "")
+    return float(told) if told.isdecimal() and len(told) < _RETRY_AFTER_DIGITS else None

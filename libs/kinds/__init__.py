@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from libs.kinds import generate, ocr
+from libs.kinds import detect, generate, ocr
 from libs.kinds.kind import Kind
 
 __all__ = ["GROUP", "KINDS", "with_plugins"]
@@ -18,6 +18,7 @@ __all__ = ["GROUP", "KINDS", "with_plugins"]
 GROUP = "arqade.kinds"
 
 _OURS: tuple[Kind[Any], ...] = (
+    detect.KIND,
     generate.KIND,
     ocr.KIND,
 )

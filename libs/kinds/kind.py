@@ -19,7 +19,7 @@ from libs.backends.backends import Backends
 from libs.backends.submission import Submission
 from libs.jobs.status import StopReason
 
-__all__ = ["Attempt", "Input", "Kind", "Offer", "Output", "StopReason", "Submission", "Wait"]
+__all__ = ["Attempt", "InlineFile", "Input", "Kind", "Offer", "Output", "StopReason", "Submission", "Wait"]
 
 
 class Input(BaseModel):
@@ -54,6 +54,20 @@ class Offer:
     """What the backends of a kind offer now, as the workers last published it; empty where nothing is known yet."""
 
     catalogue: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InlineFile:
+    """A file that may stand in an input itself, as base64 or as a data URL.
+
+    It is made an upload of the caller's before the job is admitted, so that no record ever holds it: the member
+    `inline` is taken out, and `upload` set to the upload's id. `types` and `bytes_max` are what it may be.
+    """
+
+    inline: str
+    upload: str
+    types: frozenset[str]
+    bytes_max: int
 
 
 class Attempt(Protocol):
@@ -103,6 +117,10 @@ def _no_uploads(_wanted: Any) -> Sequence[str]:
     return ()
 
 
+def _no_urls(_wanted: Any) -> Mapping[str, str]:
+    return {}
+
+
 def _no_objection(_wanted: Any, _offer: Offer, _limits: Limits) -> None:
     return None
 
@@ -116,8 +134,9 @@ class Kind(Generic[InputT]):
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
     `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own.
-    `backend` names the catalogue that `check` is given. `abandon` ends what an earlier attempt
-    submitted, for a job that was canceled while no worker held it.
+    `urls` are the addresses in an input, by member: the egress guard's rules are applied at submission too.
+    `inline_file` says which member may be a file. `backend` names the catalogue that `check` is given.
+    `abandon` ends what an earlier attempt submitted, for a job that was canceled while no worker held it.
     """
 
     name: str
@@ -129,6 +148,8 @@ class Kind(Generic[InputT]):
     prepare: Callable[[InputT], InputT] | None = None
     check: Callable[[InputT, Offer, Limits], None] = _no_objection
     uploads: Callable[[InputT], Sequence[str]] = _no_uploads
+    urls: Callable[[InputT], Mapping[str, str]] = _no_urls
+    inline_file: InlineFile | None = None
     backend: str | None = None
     abandon: Callable[[InputT, Attempt], Awaitable[None]] | None = None
     timeout_s: float = 300

@@ -23,7 +23,16 @@ from libs.access.users import create_user
 from tests.fakes.processes import eventually
 from tests.servers import S3Server
 
-__all__ = ["PEPPER", "Api", "ApiProcess", "api_process", "bearer", "settings_for"]
+__all__ = [
+    "PEPPER",
+    "Api",
+    "ApiProcess",
+    "api_process",
+    "bearer",
+    "environment_of",
+    "settings_for",
+    "values_for",
+]
 
 PEPPER = "a pepper that is long enough for tests"
 _ROOT = Path(__file__).parents[2]
@@ -102,7 +111,9 @@ def api_process(folder: Path, redis_url: str, s3: S3Server, **changes: Any) -> I
     values = values_for(redis_url, s3) | {"port": 0} | changes
     log = folder / "api.log"
     with log.open("wb") as stderr:
-        process = subprocess.Popen([sys.executable, "-c", _SERVE], cwd=folder, env=_environment(values), stderr=stderr)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SERVE], cwd=folder, env=environment_of(values), stderr=stderr
+        )
     try:
         yield ApiProcess(_address_in(log, process), process, log)
     finally:
@@ -122,6 +133,7 @@ def _address_in(log: Path, process: subprocess.Popen[bytes]) -> str:
     return told()
 
 
-def _environment(values: Mapping[str, Any]) -> dict[str, str]:
+def environment_of(values: Mapping[str, Any]) -> dict[str, str]:
+    """The environment of a process that is told these settings and nothing of ours."""
     given = {name.upper(): str(value) for name, value in values.items()}
     return {"PATH": os.environ["PATH"], "PYTHONPATH": str(_ROOT), **given}

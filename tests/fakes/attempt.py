@@ -11,6 +11,8 @@ from libs.artifacts.uploads import UploadedFile
 from libs.backends.backends import Backends
 from libs.backends.comfyui import ComfyUI
 from libs.backends.submission import Submission
+from libs.backends.vision import Vision
+from libs.egress import Egress
 from libs.errors import Failure
 from libs.jobs.status import StopReason
 
@@ -27,6 +29,8 @@ class FakeAttempt:
     stop_reason: StopReason | None = None
     comfyui: ComfyUI = field(default_factory=lambda: ComfyUI(None))
     ocr: Any = None
+    vision: Vision = field(default_factory=Vision)
+    egress: Egress = field(default_factory=Egress)
     uploads: Mapping[str, UploadedFile] = field(default_factory=dict)
     #: Called with each submission before it is recorded: a test looks there whether the backend was called too soon.
     before_submitted: Callable[[Submission], None] | None = None
@@ -39,7 +43,7 @@ class FakeAttempt:
 
     @property
     def backends(self) -> Backends:
-        return Backends(comfyui=self.comfyui, ocr=cast("Any", self.ocr))
+        return Backends(self.comfyui, cast("Any", self.ocr), self.vision, self.egress)
 
     async def submitted(self, submission: Submission) -> None:
         if self.before_submitted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.store.script import Script
 
-__all__ = ["CREATE_UPLOAD", "EXPIRE_UPLOADS", "RETAIN_UPLOAD", "SETTLE_UPLOAD"]
+__all__ = ["CREATE_UPLOAD", "ERASE_UPLOADS", "EXPIRE_UPLOADS", "RETAIN_UPLOAD", "SETTLE_UPLOAD"]
 
 
 def _script(file: str, *, allow_oom: bool = False) -> Script:
@@ -15,3 +15,4 @@ CREATE_UPLOAD = _script("create_upload.lua")
 SETTLE_UPLOAD = _script("settle_upload.lua", allow_oom=True)
 RETAIN_UPLOAD = _script("retain_upload.lua")
 EXPIRE_UPLOADS = _script("expire_uploads.lua", allow_oom=True)
+ERASE_UPLOADS = _script("erase_uploads.lua", allow_oom=True)

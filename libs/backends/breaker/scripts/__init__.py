@@ -1,0 +1,16 @@
+"""The scripts of a breaker, each one round trip. They free more than they take, so they run while Redis is full."""
+
+from __future__ import annotations
+
+from libs.store.script import Script
+
+__all__ = ["ENTER", "LEAVE", "LOOK"]
+
+
+def _script(file: str) -> Script:
+    return Script.of("libs.backends.breaker.scripts", "circuit.lua", file, allow_oom=True)
+
+
+ENTER = _script("enter.lua")
+LEAVE = _script("leave.lua")
+LOOK = _script("look.lua")

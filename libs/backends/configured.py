@@ -1,0 +1,34 @@
+"""What a deployment says of a backend that is reached over a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from libs.backends import breaker, limiter
+from libs.store.client import Store
+
+__all__ = ["ConfiguredBackend"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredBackend:
+    """A backend, by the name that its keys in Redis and its errors have.
+
+    `limits` holds a rule for each kind of request that its provider counts apart. Whoever needs its breaker or one of
+    its limiters gets it here, so that all processes share one under one rule.
+    """
+
+    name: str
+    protocol: str
+    is_configured: bool
+    breaker_rule: breaker.Rule = field(default_factory=breaker.Rule)
+    limits: Mapping[str, limiter.Rule] = field(default_factory=dict)
+
+    def breaker(self, store: Store) -> breaker.Breaker:
+        """Its breaker, with a shadow of its own: keep it."""
+        return breaker.Breaker(store, self.name, self.breaker_rule)
+
+    def limiter(self, store: Store, bucket: str) -> limiter.Limiter:
+        """One of its limiters; raises KeyError for a bucket it does not have."""
+        return limiter.Limiter(store, f"{self.name}:{bucket}", self.limits[bucket])

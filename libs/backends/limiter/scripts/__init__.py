@@ -1,0 +1,16 @@
+"""The scripts of a limiter, each one round trip. What frees something runs while Redis is full."""
+
+from __future__ import annotations
+
+from libs.store.script import Script
+
+__all__ = ["FEEDBACK", "RESERVE", "STATS"]
+
+
+def _script(file: str, *, allow_oom: bool = False) -> Script:
+    return Script.of("libs.backends.limiter.scripts", "limit.lua", file, allow_oom=allow_oom)
+
+
+RESERVE = _script("reserve.lua")
+FEEDBACK = _script("feedback.lua", allow_oom=True)
+STATS = _script("stats.lua")
