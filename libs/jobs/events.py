@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 #: A follower that lags by so many events is cut off; it may come back with its last id.
 LAG_MAX = 256
 _REOPEN_S = 0.5
+_ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 _PATIENCE_S = 0.8
 
 
@@ -47,8 +49,10 @@ class SlowReaderError(Exception):
 
 def order_of(event_id: str) -> tuple[int, int]:
     """The two numbers of a stream id; raises ValueError on anything else."""
-    ms, _, sequence = event_id.partition("-")
-    return int(ms), int(sequence or 0)
+    match = _ID.fullmatch(event_id)
+    if match is None:
+        raise ValueError("no id of a stream")
+    return int(match[1]), int(match[2] or 0)
 
 
 class Following:
@@ -166,6 +170,7 @@ class EventHub:
         while True:
             try:
                 async with self._store.subscription() as subscription:
+                    await self._store.call("PING")  # followers are about to read what they missed
                     await self._resume(subscription)
                     async for channel, message in subscription:
                         self._dispatch(channel, message)

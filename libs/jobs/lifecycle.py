@@ -6,7 +6,7 @@ Every write of an attempt shows its fence; when the fence is no longer the curre
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,6 +50,7 @@ class FencedError(Exception):
 class Claim:
     """A job a worker has just claimed; `canceled` when its user asked for that while it waited at a provider.
 
+    `alone`: its workers were lost twice, and while it runs this worker claims nothing else.
     A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`.
     """
 
@@ -65,6 +66,7 @@ class Claim:
     deadline_at_ms: int = 0
     submission: bytes | None = None
     canceled: bool = False
+    alone: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -74,10 +76,14 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What one claim brought, and when the next job comes due (None: nothing is scheduled)."""
+    """What one claim brought, and when the next job comes due (None: nothing is scheduled).
+
+    `makes_room`: nothing is to be had until the worker has run dry, for a job that has to run alone.
+    """
 
     jobs: tuple[Claim, ...]
     next_due_ms: float | None
+    makes_room: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +112,42 @@ def _read_claim(reply: Sequence[Any]) -> Claim:
         deadline_at_ms=int(reply[9]),
         submission=reply[10],
         canceled=reply[11] is not None,
+        alone=reply[12] is not None,
     )
 
 
 async def claim(
-    store: Store, worker: str, queues: Sequence[str], free: int, lease_s: float, *, after_outage: bool = False
+    store: Store,
+    worker: str,
+    queues: Sequence[str],
+    free: int,
+    lease_s: float,
+    *,
+    running: Collection[str] = (),
+    newcomer: bool = False,
+    after_outage: bool = False,
 ) -> Claims:
-    """Claim up to `free` ready jobs of these queues, in fair order within each, the first queue first."""
-    words = (worker, int(lease_s * 1000), min(free, CLAIM_MAX), "1" if after_outage else "0", *queues)
-    reply = await store.run(CLAIM, (), words)
+    """Claim up to `free` ready jobs of these queues, in fair order within each, the first queue first.
+
+    `running` are the ids of the jobs this worker runs. A `newcomer` has renewed nothing yet. `after_outage`: the reply
+    to the last claim was lost, so what this worker was given and does not run is given to it once more.
+    """
+    numbers = (int(lease_s * 1000), min(free, CLAIM_MAX), len(running), int(newcomer))
+    missed = ("1", " ".join(running)) if after_outage else ("0", "")
+    reply = await store.run(CLAIM, (), (worker, *numbers, *missed, *queues))
     next_due = float(reply[0])
-    return Claims(tuple(map(_read_claim, reply[1:])), None if next_due < 0 else next_due)
+    return Claims(tuple(map(_read_claim, reply[2:])), None if next_due < 0 else next_due, makes_room=bool(reply[1]))
 
 
-async def renew(store: Store, held: Sequence[Held], lease_s: float) -> dict[str, str]:
-    """Renew leases; the reply names the jobs that are `lost`, or whose user asked to `cancel`."""
-    words: list[str | int] = [int(lease_s * 1000)]
+async def renew(
+    store: Store, held: Sequence[Held], lease_s: float, *, queues: Sequence[str] = (), newcomer: bool = False
+) -> dict[str, str]:
+    """Renew leases; the reply names the jobs that are `lost`, or whose user asked to `cancel`.
+
+    To be called three times a lease, also with nothing held: when these `queues` hear from no worker for half a
+    lease, Redis was away, and no lease that ran out counts against anybody.
+    """
+    words: list[str | int] = [int(lease_s * 1000), int(newcomer), " ".join(queues)]
     for one in held:
         words += (one.queue, one.job_id, one.fence)
     reply = await store.run(RENEW, (), words)

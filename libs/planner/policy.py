@@ -126,7 +126,7 @@ class Policy(Claiming):
         for queue in (self.queues[name] for name in queues):
             if not newcomer and queue.heard_at_ms is not None:
                 queue.note_silence(queue.heard_at_ms, lease_ms, now_ms)
-            queue.hear(now_ms)
+            queue.heard_at_ms = now_ms
         for job_id, fence in held:
             job = self.jobs.get(job_id)
             if job is None or job.fence != fence:

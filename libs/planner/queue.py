@@ -12,9 +12,6 @@ from libs.planner.share import Share, averaged
 
 __all__ = ["Queue"]
 
-#: How finely it is known when a queue was last heard of.
-HEARD_EVERY_MS = 100
-
 
 @dataclass(slots=True)
 class Queue:
@@ -48,11 +45,6 @@ class Queue:
         """No worker was heard of for half a lease: Redis was away, and each lease gets one more."""
         if now_ms - heard_at_ms > lease_ms / 2:
             self.spare_until_ms = now_ms + lease_ms
-
-    def hear(self, now_ms: int) -> None:
-        """A worker lives."""
-        if self.heard_at_ms is None or now_ms - self.heard_at_ms > HEARD_EVERY_MS:
-            self.heard_at_ms = now_ms
 
     def __len__(self) -> int:
         return len(self.ready) + len(self.timed) + len(self.held)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from libs.errors import Unavailable
 from libs.jobs.lifecycle import Held, renew
@@ -18,35 +18,53 @@ __all__ = ["Leases"]
 log = logging.getLogger(__name__)
 
 _SEEN_S = 60
+_AGAIN_S = 0.2
 
 
 class Leases:
     """The leases of one worker, and its entry in the list of workers."""
 
-    def __init__(self, store: Store, worker: str, lease_s: float, running: Mapping[str, Running]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        worker: str,
+        queues: Sequence[str],
+        lease_s: float,
+        running: Mapping[str, Running],
+        *,
+        redis_restarted: bool = False,
+    ) -> None:
         """`running` is the worker's own table, which it goes on changing."""
         self._store = store
         self._worker = worker
+        self._queues = tuple(queues)
         self._lease_s = lease_s
         self._running = running
+        #: Until the first renewal: who was not there before cannot tell an outage from there having been no worker.
+        self.newcomer = not redis_restarted
 
     async def keep(self, describe: Callable[[], Mapping[str, str | int]]) -> None:
         """Renew every third of a lease, for ever. An outage of Redis is waited out: nobody is rescued in it."""
+        away = False
         while True:
+            pause_s = self._lease_s / 3
             try:
                 await self._renew()
                 await self._say_alive(describe())
+                away = False
             except Unavailable as error:
-                log.warning("leases could not be renewed: %s", error.detail)
+                if not away:
+                    log.warning("leases could not be renewed: %s", error.detail)
+                away = True
+                pause_s = min(pause_s, _AGAIN_S)
             except Exception:
                 log.exception("renewing leases failed")
-            await asyncio.sleep(self._lease_s / 3)
+            await asyncio.sleep(pause_s)
 
     async def _renew(self) -> None:
         held = [Held(one.claim.queue, job_id, one.claim.fence) for job_id, one in self._running.items()]
-        if not held:
-            return
-        words = await renew(self._store, held, self._lease_s)
+        words = await renew(self._store, held, self._lease_s, queues=self._queues, newcomer=self.newcomer)
+        self.newcomer = False
         fences = {one.job_id: one.fence for one in held}
         for job_id, word in words.items():
             running = self._running.get(job_id)

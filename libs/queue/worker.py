@@ -84,18 +84,22 @@ class FairWorker(Worker):
         self._claims_left = recycle_after
         self._accepting = True
         self._away = False
-        self._outages_told = store.outages - redis_restarted
+        self._missed = False
+        self._makes_room = False
+        self._stopped = asyncio.Event()
+        self._stopped.set()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._idle = asyncio.Event()
         self._idle.set()
-        self.leases = Leases(store, self.id, lease_s, self.running)
+        self.leases = Leases(store, self.id, self.queues, lease_s, self.running, redis_restarted=redis_restarted)
 
     # ── the life of the worker ──────────────────────────────────────────────────────────────────────────────────
 
     async def main(self) -> None:
         """Work until `drain` has been called and the last job is out of hand."""
+        self._stopped.clear()
         self.ctx["redis"] = self.pool
         await self._hook("on_startup", self.ctx)
         background = [
@@ -106,8 +110,10 @@ class FairWorker(Worker):
         try:
             while self._accepting:
                 await self._turn()
+            self._stopped.set()
             await self._idle.wait()
         finally:
+            self._stopped.set()
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
@@ -120,7 +126,9 @@ class FairWorker(Worker):
         self._wake.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
+                await self._stopped.wait()  # a claim may be on its way, and bring jobs still
                 await self._idle.wait()
+        await self._stopped.wait()
         for running in list(self.running.values()):
             running.stop("released")
         try:
@@ -145,7 +153,7 @@ class FairWorker(Worker):
         pause_s = _FALLBACK_S
         try:
             free = min(self.max_jobs - len(self.running), self._claims_left or self.max_jobs)
-            if free > 0:
+            if free > 0 and not self._runs_one_alone:
                 pause_s = await self._claim(free)
             self._away = False
             if self.cron_jobs:
@@ -153,7 +161,7 @@ class FairWorker(Worker):
         except Unavailable as error:
             if not self._away:
                 log.warning("waiting for redis: %s", error.detail)
-            self._away = True
+            self._away = self._missed = True
             pause_s = _OUTAGE_PAUSE_S
         except Exception:
             log.exception("a turn of the worker failed")
@@ -162,17 +170,39 @@ class FairWorker(Worker):
 
     async def _claim(self, free: int) -> float:
         """Claim what there is room for; the seconds until something may come due."""
-        outages = self._store.outages
         claims = await claim(
-            self._store, self.id, self.queues, free, self._lease_s, after_outage=outages != self._outages_told
+            self._store,
+            self.id,
+            self.queues,
+            free,
+            self._lease_s,
+            running=self.running,
+            newcomer=self.leases.newcomer,
+            after_outage=self._missed,
         )
-        self._outages_told = outages
+        self._missed, self._makes_room = False, claims.makes_room
         for claimed in claims.jobs:
             self._start(claimed)
+        self._note_room()
         self.queues.append(self.queues.pop(0))
         if claims.next_due_ms is None:
             return _FALLBACK_S
         return min(_FALLBACK_S, max(0.001, claims.next_due_ms / 1000))
+
+    @property
+    def _runs_one_alone(self) -> bool:
+        return len(self.running) == 1 and next(iter(self.running.values())).claim.alone
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self.running) < self.max_jobs and not self._makes_room and not self._runs_one_alone
+
+    def _note_room(self) -> None:
+        """Who has no room must not listen: the token that wakes it is lost to the others."""
+        if self._has_room:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def _sleep(self, pause_s: float) -> None:
         timer = self.loop.call_later(pause_s, self._wake.set)
@@ -183,8 +213,6 @@ class FairWorker(Worker):
         running = Running(claimed)
         self.running[claimed.job_id] = running
         self._idle.clear()
-        if len(self.running) >= self.max_jobs:
-            self._room.clear()
         running.task = self.loop.create_task(self._work(running))
         if self._claims_left is not None:
             self._claims_left -= 1
@@ -210,7 +238,7 @@ class FairWorker(Worker):
     def _leave(self, running: Running) -> None:
         if self.running.get(running.claim.job_id) is running:
             del self.running[running.claim.job_id]
-        self._room.set()
+        self._note_room()
         self._wake.set()
         if not self.running:
             self._idle.set()
@@ -222,7 +250,7 @@ class FairWorker(Worker):
         await listen(self._store, bells, self._bell_rang, ready=self._room.wait)
 
     async def _bell_rang(self, bell: str, _token: str) -> None:
-        if self._accepting and len(self.running) < self.max_jobs:
+        if self._accepting and self._has_room:
             self._wake.set()
         else:
             await self._store.call("LPUSH", bell, "1")  # filled up meanwhile: the token is for somebody else

@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from libs.store.script import Script
 
-__all__ = ["ADMIT", "CANCEL", "CLAIM", "FINISH", "FOREIGN", "RENEW", "REPORT", "SWEEP", "TAKE", "WAKE"]
+__all__ = [
+    "ADMIT",
+    "CANCEL",
+    "CLAIM",
+    "END_DEAD",
+    "FINISH",
+    "FOREIGN",
+    "FORGET_JOBS",
+    "RENEW",
+    "REPORT",
+    "RESHARE",
+    "SET_QUEUE",
+    "SWEEP",
+    "TAKE",
+    "WAKE",
+]
 
 _ENDING = ("clock.lua", "fair.lua", "settle.lua", "tell.lua", "ending.lua")
 
@@ -17,13 +32,23 @@ def _script(*files: str, allow_oom: bool = False) -> Script:
     return Script.of("libs.jobs.scripts", *files, allow_oom=allow_oom)
 
 
+def _act(*files: str) -> Script:
+    """What an admin does: it is written into the audit log by the same script."""
+    *fragments, last = (f"jobs/scripts/{file}" for file in files)
+    return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last)
+
+
 ADMIT = _script("clock.lua", "rate.lua", "credential.lua", "fair.lua", "settle.lua", "admit.lua")
 TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
-CLAIM = _script(*_ENDING, "due.lua", "claim.lua")
-RENEW = _script("clock.lua", "fair.lua", "renew.lua", allow_oom=True)
+CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "claim.lua")
+RENEW = _script("clock.lua", "fair.lua", "silence.lua", "renew.lua", allow_oom=True)
 REPORT = _script("clock.lua", "tell.lua", "report.lua")
 FINISH = _script(*_ENDING, "finish.lua", allow_oom=True)
 FOREIGN = _script("clock.lua", "fair.lua", "foreign.lua", allow_oom=True)
 CANCEL = _script(*_ENDING, "cancel.lua", allow_oom=True)
 WAKE = _script(*_ENDING, "wake.lua", allow_oom=True)
 SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)
+RESHARE = _script("clock.lua", "fair.lua", "reshare.lua")
+FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
+SET_QUEUE = _act("clock.lua", "fair.lua", "set_queue.lua")
+END_DEAD = _act("clock.lua", "end_dead.lua")

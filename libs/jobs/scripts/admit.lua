@@ -10,21 +10,25 @@
 --      13 fingerprint   14 submits a window, 0 = no limit           15 window, µs   16 units a day, -1 = no limit
 --      17 queued at most                   18 jobs in the queue at most             19 weight        20 cap
 --      21… further members of the record: name, value, …
--- Returns  the outcome, then: now (ms)  submits left  µs until that bucket is full  units of today, held and used
+-- Returns  the outcome, then: now (ms)  submits left  µs until that bucket is full  its limit
+--          units of today, held and used
 --   {"admitted", …, seq}
 --   {"replayed", …, job id of the first submission}
 --   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …} {"rate_limited", …, µs to wait}
 --   {"queue_limit", …} {"quota_exceeded", …} {"draining", …}
 --   {"queue_full", …, jobs queued, jobs drained a second}
 
+local RECENT_MAX = 100000
 local SHARE_KEPT_S = 40 * 86400 -- longer than a job may be scheduled ahead and wait
 local id, user, digest, queue, kind = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local units, priority, lane = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local run_at = tonumber(ARGV[11])
 local deadline = math.max(now, run_at) + tonumber(ARGV[10])
 local limit, window_us, quota = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[16])
-local bucket = KEY.rate .. user .. ':submits'
 local memory = ARGV[12] ~= '' and KEY.idempotency .. user .. ':' .. ARGV[12]
+
+local good, rates = credential_good(digest, user)
+local buckets = buckets_of(user, digest, rates, 'submits', limit)
 
 local function today_units()
   local usage = redis.call('HMGET', KEY.usage .. user .. ':' .. today(), 'held', 'used')
@@ -32,12 +36,12 @@ local function today_units()
 end
 
 local function answer(outcome, ...)
-  local left, until_full = 0, 0
-  if limit > 0 then left, until_full = tokens_left(bucket, limit, window_us) end
-  return {outcome, digits(now), left, digits(until_full), today_units(), ...}
+  local left, until_full, of = 0, 0, 0
+  if limit > 0 then left, until_full, of = tightest(buckets, window_us) end
+  return {outcome, digits(now), left, digits(until_full), of, today_units(), ...}
 end
 
-if not credential_good(digest, user) then return {'invalid_token'} end
+if not good then return {'invalid_token'} end
 local first = memory and redis.call('GET', memory)
 if first then
   local fingerprint, first_id = string.match(first, '^(%S+) (%S+)$')
@@ -45,7 +49,7 @@ if first then
   return answer('replayed', first_id)
 end
 if limit > 0 then
-  local wait = wait_for_token(bucket, limit, window_us)
+  local wait = wait_for_tokens(buckets, window_us)
   if wait > 0 then return answer('rate_limited', digits(wait)) end
 end
 if redis.call('SCARD', KEY.queued .. user) >= tonumber(ARGV[17]) then return answer('queue_limit') end
@@ -69,10 +73,11 @@ if memory then
 end
 redis.call('SET', KEY.arq_job .. id, ARGV[6])
 redis.call('ZADD', KEY.jobs .. user, 0, id)
+redis.call('XADD', KEY.recent, 'MAXLEN', '~', RECENT_MAX, '*', 'job', id, 'user', user)
 redis.call('SADD', KEY.queued .. user, id)
 redis.call('HSET', KEY.share .. user .. ':' .. queue, 'weight', ARGV[19], 'cap', ARGV[20])
 redis.call('EXPIRE', KEY.share .. user .. ':' .. queue, SHARE_KEPT_S)
-if limit > 0 then spend_token(bucket, limit, window_us) end
+if limit > 0 then spend_tokens(buckets, window_us) end
 if run_at > now then
   redis.call('ZADD', zset_of(queue), digits(run_at), id)
   ring(queue, 1)

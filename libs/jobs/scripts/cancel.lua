@@ -13,8 +13,8 @@ if job.status ~= 'scheduled' and job.status ~= 'queued' and job.status ~= 'runni
 local function request()
   if job.cancel then return end
   redis.call('HSET', KEY.job .. job.id, 'cancel', digits(now))
-  redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
-  announce(job.id, 'status', '{"status":"' .. job.status .. '","cancel_requested":true}')
+  local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
+  announce(job.id, 'status', '{"status":"' .. job.status .. '","cancel_requested":true}', version)
 end
 
 if job.waiting then

@@ -2,31 +2,28 @@
 --
 -- A claim re-scores the job to the end of its lease: it leaves the head of the queue, and comes due by itself when its
 -- worker dies. The fence (`<worker>:<claim number>`) is what every later write of this attempt must show.
--- Needs: clock.lua fair.lua settle.lua tell.lua ending.lua due.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua ending.lua due.lua silence.lua alone.lua
 --
--- ARGV  1 worker   2 lease, ms   3 n   4 '1' after an outage of Redis   5… queues, most urgent first
--- Returns  {ms until something comes due (-1: nothing), claim, …}
---   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, canceled?}
+-- ARGV  1 worker   2 lease, ms   3 n   4 how many jobs it runs
+--       5 '1' for a newcomer, who has not been heard yet
+--       6 '1' when the reply to its last claim was lost   7 then: the ids of the jobs it runs
+--       8… queues, most urgent first
+-- Returns  {ms until something comes due (-1: nothing), '1' while it makes room or '', claim, …}
+--   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, canceled?, alone?}
 --          a foreign job has no more than {id, queue, fence, payload}
 
-local worker, lease, wanted = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local DUE_MAX = 100
+local DUE_MAX, LEASED_MAX = 100, 10000
+local worker, lease, wanted, running = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local newcomer, missed, held = ARGV[5] == '1', ARGV[6] == '1', ARGV[7]
+local makes_room = false
 local claims = {}
 local next_due = -1
 
-local function spared_until(queue)
-  if ARGV[4] == '1' then
-    redis.call('HSET', KEY.queue .. queue, 'spare_until', digits(now + lease))
-    return now + lease
-  end
-  return tonumber(redis.call('HGET', KEY.queue .. queue, 'spare_until')) or 0
-end
-
-local function bring_in_due(queue)
-  local due = redis.call('ZRANGEBYSCORE', zset_of(queue), digits(READY_END), digits(now), 'LIMIT', 0, DUE_MAX)
-  if #due == 0 and ARGV[4] ~= '1' then return end
-  local spare_until = spared_until(queue)
-  for _, id in ipairs(due) do come_due(queue, id, spare_until) end
+local function read_queue(queue)
+  local known = redis.call('HMGET', KEY.queue .. queue, 'paused', 'heard', 'spare_until', 'alone')
+  local heard = tonumber(known[2]) or (missed and 0 or now)
+  local spared = not newcomer and note_silence(queue, heard, lease) or tonumber(known[3]) or 0
+  return {name = queue, paused = known[1] == '1', spare_until = spared, alone = known[4]}
 end
 
 local function take_lease(queue, id, tag)
@@ -41,43 +38,98 @@ local function claim_foreign(queue, id, tag)
   claims[#claims + 1] = {id, queue, take_lease(queue, id, tag), redis.call('GET', KEY.arq_job .. id)}
 end
 
+local function hand_over(queue, id, fence, attempt, known, alone)
+  claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id), attempt, known[3], known[1], known[4],
+    known[5], known[2], known[6], known[7], alone and '1' or false}
+end
+
+local function read_job(id)
+  return redis.call('HMGET', KEY.job .. id, 'user', 'deadline', 'failures', 'kind', 'created', 'submission', 'cancel',
+    'started', 'waiting', 'webhook', 'crashes')
+end
+
+-- A claim whose reply was lost with the connection: the worker has the job, and never heard of it.
+local function hand_over_again(queue)
+  local zset = zset_of(queue)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', zset, digits(READY_END), digits(now + lease), 'LIMIT', 0, LEASED_MAX)) do
+    local record = redis.call('HMGET', KEY.job .. id, 'fence', 'attempt')
+    local mine = record[1] and string.sub(record[1], 1, #worker + 1) == worker .. ':'
+    if mine and #claims < wanted and not string.find(held, id, 1, true) then
+      local known = read_job(id)
+      redis.call('ZADD', zset, digits(now + lease), id)
+      redis.call('SET', KEY.arq_running .. id, record[1], 'PX', lease)
+      hand_over(queue, id, record[1], record[2], known, runs_alone(known[11]))
+    end
+  end
+end
+
+local function bring_in_due(queue)
+  local due = redis.call('ZRANGEBYSCORE', zset_of(queue.name), digits(READY_END), digits(now), 'LIMIT', 0, DUE_MAX)
+  for _, id in ipairs(due) do come_due(queue.name, id, queue.spare_until) end
+end
+
 -- A job whose provider is to be asked goes on with the attempt it has: only the fence is new.
-local function claim_waiting(queue, id, tag, known)
+local function claim_waiting(queue, id, tag, known, alone)
   local fence = take_lease(queue, id, tag)
   redis.call('HSET', KEY.job .. id, 'fence', fence, 'begun', digits(now))
   redis.call('HDEL', KEY.job .. id, 'waiting')
-  claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id),
-    redis.call('HGET', KEY.job .. id, 'attempt'), known[3], known[1], known[4], known[5], known[2], known[6], known[7]}
+  hand_over(queue, id, fence, redis.call('HGET', KEY.job .. id, 'attempt'), known, alone)
 end
 
-local function claim(queue, id, tag)
+local function start_attempt(queue, id, tag, known, alone)
   local record = KEY.job .. id
-  local known = redis.call('HMGET', record,
-    'user', 'deadline', 'failures', 'kind', 'created', 'submission', 'cancel', 'started', 'waiting', 'webhook')
-  if not known[1] then return claim_foreign(queue, id, tag) end
-  if known[9] then return claim_waiting(queue, id, tag, known) end
-  if tonumber(known[2]) <= now then return finish_unstarted(load_record(id), 'expired') end
   local fence = take_lease(queue, id, tag)
   local attempt = redis.call('HINCRBY', record, 'attempt', 1)
   local version = redis.call('HINCRBY', record, 'version', 1)
   redis.call('HSET', record, 'status', 'running', 'fence', fence, 'begun', digits(now))
   if not known[8] then redis.call('HSET', record, 'started', digits(now)) end
   redis.call('SREM', KEY.queued .. known[1], id)
-  tell(id, 'status', '{"status":"running","attempt":' .. attempt .. '}')
+  announce(id, 'status', '{"status":"running","attempt":' .. attempt .. '}', version)
   tell_webhook(id, known[10], 'running', version)
-  claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id), attempt, known[3], known[1], known[4],
-    known[5], known[2], known[6], known[7]}
+  hand_over(queue, id, fence, attempt, known, alone)
+end
+
+-- Returns false when the job was left where it is: it has to run alone, and this worker has company for it.
+local function claim(queue, id, tag)
+  local known = read_job(id)
+  if not known[1] then return claim_foreign(queue, id, tag) end
+  if not known[9] and tonumber(known[2]) <= now then return finish_unstarted(load_record(id), 'expired') end
+  local alone = runs_alone(known[11])
+  if alone and running + #claims > 0 then
+    makes_room = promise_room(queue, worker, id)
+    if makes_room then wanted = #claims end
+    return false
+  end
+  if alone then wanted = 1 end
+  local begin = known[9] and claim_waiting or start_attempt
+  begin(queue, id, tag, known, alone)
 end
 
 local function claim_ready(queue)
-  local zset = zset_of(queue)
+  local zset, passed = zset_of(queue), 0
   while #claims < wanted do
     local ready = redis.call('ZRANGEBYSCORE', zset, '-inf', '(' .. digits(READY_END), 'WITHSCORES',
-      'LIMIT', 0, wanted - #claims)
+      'LIMIT', passed, wanted - #claims)
     if #ready == 0 then return end
-    for i = 1, #ready, 2 do claim(queue, ready[i], tonumber(ready[i + 1])) end
+    for i = 1, #ready, 2 do
+      if #claims < wanted and claim(queue, ready[i], tonumber(ready[i + 1])) == false then passed = passed + 1 end
+    end
   end
-  if #redis.call('ZRANGEBYSCORE', zset, '-inf', '(' .. digits(READY_END), 'LIMIT', 0, 1) > 0 then ring(queue, 1) end
+  if #redis.call('ZRANGEBYSCORE', zset, '-inf', '(' .. digits(READY_END), 'LIMIT', passed, 1) > 0 then ring(queue, 1) end
+end
+
+-- Take the job that this worker made room for, or go on making room.
+local function keep_promise(queue)
+  local id, tag = promised_job(queue.name, queue.alone, worker)
+  if not id then return end
+  makes_room = running > 0
+  if makes_room then
+    promise_room(queue.name, worker, id)
+  else
+    redis.call('HDEL', KEY.queue .. queue.name, 'alone')
+    claim(queue.name, id, tag)
+  end
+  wanted = #claims
 end
 
 local function note_next_due(queue)
@@ -88,10 +140,16 @@ local function note_next_due(queue)
   if next_due < 0 or wait < next_due then next_due = wait end
 end
 
-for i = 5, #ARGV do
-  local queue = ARGV[i]
+local queues = {}
+for i = 8, #ARGV do
+  local queue = read_queue(ARGV[i])
+  queues[#queues + 1] = queue
+  if missed then hand_over_again(queue.name) end
   bring_in_due(queue)
-  if redis.call('HGET', KEY.queue .. queue, 'paused') ~= '1' then claim_ready(queue) end
-  note_next_due(queue)
+  if queue.alone and not queue.paused then keep_promise(queue) end
 end
-return {digits(next_due), unpack(claims)}
+for _, queue in ipairs(queues) do
+  if not queue.paused then claim_ready(queue.name) end
+  note_next_due(queue.name)
+end
+return {digits(next_due), makes_room and '1' or '', unpack(claims)}

@@ -19,7 +19,7 @@ local function rescue(job)
   leave_slot(job)
   local crashes = redis.call('HINCRBY', KEY.job .. job.id, 'crashes', 1)
   if job.cancel and job.submission then
-    requeue(job, 0) -- whoever claims it tells the backend, where the work may still be going on
+    requeue(job, 0, 'worker_lost') -- whoever claims it tells the backend, where the work may still be going on
   elseif job.cancel then
     finish(job, 'canceled', 'settle')
     promote(job.user, job.queue)
@@ -29,8 +29,7 @@ local function rescue(job)
     finish(job, 'failed', 'refund')
     promote(job.user, job.queue)
   else
-    tell(job.id, 'status', '{"status":"queued","reason":"worker_lost"}')
-    requeue(job, 0)
+    requeue(job, 0, 'worker_lost')
   end
 end
 

@@ -7,6 +7,7 @@ local DRAIN_WINDOW_S = 60
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
   'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
+  'kind',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -29,13 +30,15 @@ local function count_ending(queue, used)
   redis.call('HSET', KEY.queue .. queue, 'drain', digits(rate), 'drain_at', now, 'size', size)
 end
 
--- Let go of the slot: the lease ends, the time used is charged, the user's next job moves up.
-local function leave_slot(job)
+-- Let go of the slot: the lease ends, the time used is charged, the user's next job moves up. `ended` is the fence of
+-- an attempt that ended by itself: its ending may be sent again.
+local function leave_slot(job, ended)
   redis.call('DEL', KEY.arq_running .. job.id)
   redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id)
   local used = math.max(0, now - tonumber(job.begun))
-  redis.call('HSET', KEY.job .. job.id, 'run_ms', (tonumber(job.run_ms) or 0) + used)
-  redis.call('HDEL', KEY.job .. job.id, 'fence', 'size', 'begun')
+  local members = {'run_ms', (tonumber(job.run_ms) or 0) + used, ended and 'ended', ended}
+  redis.call('HSET', KEY.job .. job.id, unpack(members))
+  redis.call('HDEL', KEY.job .. job.id, 'fence', 'size', 'begun', 'error')
   charge(job.user, job.queue, tonumber(job.size) or 0, used / 1000)
   job.used = used / 1000
 end
@@ -44,15 +47,15 @@ end
 local function finish(job, status, payment)
   local record = KEY.job .. job.id
   redis.call('ZREM', zset_of(job.queue), job.id)
-  redis.call('SREM', KEY.queued .. job.user, job.id)
+  if job.status ~= 'running' then redis.call('SREM', KEY.queued .. job.user, job.id) end
   local payload = redis.call('GET', KEY.arq_job .. job.id)
   redis.call('DEL', KEY.arq_job .. job.id)
-  settle_units(payment, job.user, job.id, job.day, tonumber(job.units))
+  settle_units(payment, job.user, job.id, job.day, tonumber(job.units), job.kind)
   local version = redis.call('HINCRBY', record, 'version', 1)
-  local last = announce(job.id, 'done', '{"status":"' .. status .. '"}')
+  local last, has_stream = announce(job.id, 'done', '{"status":"' .. status .. '"}', version)
   redis.call('HSET', record, 'status', status, 'finished', now, 'last_event', last, 'payload', payload or '')
   redis.call('EXPIRE', record, job.retention)
-  redis.call('EXPIRE', KEY.events .. job.id, EVENTS_KEPT_S)
+  if has_stream then redis.call('EXPIRE', KEY.events .. job.id, EVENTS_KEPT_S) end
   if job.idempotency then
     redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)
   end
@@ -78,9 +81,10 @@ local function wake(job)
 end
 
 -- Back to the queue: at once (delay 0) into its lane, else at a later time.
-local function requeue(job, delay)
+local function requeue(job, delay, reason)
   redis.call('HSET', KEY.job .. job.id, 'status', 'queued')
   local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
+  announce(job.id, 'status', '{"status":"queued","reason":"' .. reason .. '"}', version)
   tell_webhook(job.id, job.webhook, 'queued', version)
   redis.call('SADD', KEY.queued .. job.user, job.id)
   if delay > 0 then

@@ -15,7 +15,7 @@ local READY_END = 1e12
 local HELD = 8e15
 local NEVER = 9e14 -- stands for the deadline of a job that has started: it waits at its provider
 local PRIORITY = 1e12 -- one step of priority outweighs every sequence number and every lane tag
-local BELL_MAX = 64
+local BELL_MAX, RING_MAX = 64, 8
 local STEP = 1e-6 -- slot-seconds: the least that two tags of a user differ by
 
 local function zset_of(queue)
@@ -25,8 +25,11 @@ end
 
 -- Wake up to n workers that have a free slot.
 local function ring(queue, n)
-  for _ = 1, math.min(n, 8) do redis.call('LPUSH', KEY.bell .. queue, '1') end
-  redis.call('LTRIM', KEY.bell .. queue, 0, BELL_MAX - 1)
+  local tokens = {}
+  for i = 1, math.min(n, RING_MAX) do tokens[i] = '1' end
+  if redis.call('LPUSH', KEY.bell .. queue, unpack(tokens)) > BELL_MAX then
+    redis.call('LTRIM', KEY.bell .. queue, 0, BELL_MAX - 1)
+  end
 end
 
 local function virtual_time(queue)

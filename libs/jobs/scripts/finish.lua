@@ -24,8 +24,7 @@ if job.fence ~= fence then
   return redis.call('HGET', record, 'ended') == fence and 'done' or 'fenced'
 end
 
-leave_slot(job)
-redis.call('HSET', record, 'ended', fence)
+leave_slot(job, fence)
 if #ARGV > 5 then redis.call('HSET', record, unpack(ARGV, 6)) end
 if ending == 'wait' then
   redis.call('HSET', record, 'waiting', 1)
@@ -42,6 +41,5 @@ if STATUS[ending] then
 end
 redis.call('HINCRBY', record, COUNTER[ending], 1)
 if ending == 'unstart' then redis.call('HDEL', record, 'started', 'progress') end
-tell(id, 'status', '{"status":"queued","reason":"' .. (ending == 'retry' and 'retry' or 'released') .. '"}')
-requeue(job, delay)
+requeue(job, delay, ending == 'retry' and 'retry' or 'released')
 return 'done'

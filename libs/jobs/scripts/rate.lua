@@ -22,3 +22,31 @@ local function spend_token(bucket, limit, window_us)
   local full = full_at(bucket) + window_us / limit
   redis.call('SET', bucket, string.format('%.0f', full), 'PX', math.ceil((full - now_us) / 1000) + 1000)
 end
+
+-- The buckets that a request takes from: its user's, and its api key's own where the key has a rate below the plan's.
+local function buckets_of(user, digest, rates, name, limit)
+  local buckets = {{at = KEY.rate .. user .. ':' .. name, limit = limit}}
+  local own = rates and cjson.decode(rates)[name]
+  if own then buckets[2] = {at = KEY.rate .. digest .. ':' .. name, limit = own} end
+  return buckets
+end
+
+local function wait_for_tokens(buckets, window_us)
+  local wait = 0
+  for _, bucket in ipairs(buckets) do wait = math.max(wait, wait_for_token(bucket.at, bucket.limit, window_us)) end
+  return wait
+end
+
+local function spend_tokens(buckets, window_us)
+  for _, bucket in ipairs(buckets) do spend_token(bucket.at, bucket.limit, window_us) end
+end
+
+-- Of the bucket that runs out first: tokens left, µs until it is full, its limit.
+local function tightest(buckets, window_us)
+  local left, until_full, limit
+  for _, bucket in ipairs(buckets) do
+    local some, full = tokens_left(bucket.at, bucket.limit, window_us)
+    if not left or some < left then left, until_full, limit = some, full, bucket.limit end
+  end
+  return left, until_full, limit
+end

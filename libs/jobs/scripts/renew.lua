@@ -1,13 +1,19 @@
 -- Renew the leases a worker holds, and say which are not its own any more, or are to be stopped.
--- Needs: clock.lua fair.lua
+-- A worker that holds none comes by as well: its queues hear that it lives.
+-- Needs: clock.lua fair.lua silence.lua
 --
--- ARGV  1 lease, ms   2… queue, id, fence of each
+-- ARGV  1 lease, ms   2 '1' for a newcomer   3 the worker's queues, separated by spaces   4… queue, id, fence of each
 -- Returns  {id, "lost" | "cancel", …} for those only that need a word
 
 local lease = tonumber(ARGV[1])
 local words = {}
 
-for i = 2, #ARGV, 3 do
+for queue in string.gmatch(ARGV[3], '%S+') do
+  local heard = tonumber(redis.call('HGET', KEY.queue .. queue, 'heard'))
+  if heard and ARGV[2] ~= '1' then note_silence(queue, heard, lease) end
+  redis.call('HSET', KEY.queue .. queue, 'heard', digits(now))
+end
+for i = 4, #ARGV, 3 do
   local queue, id, fence = ARGV[i], ARGV[i + 1], ARGV[i + 2]
   local known = redis.call('HMGET', KEY.job .. id, 'fence', 'cancel', 'user')
   local current = known[3] and known[1] or redis.call('GET', KEY.arq_running .. id)

@@ -1,15 +1,16 @@
--- Take tokens from one bucket of a caller, whose credential is looked at once more.
+-- Take tokens from a bucket of a caller's, whose credential is looked at once more.
 -- Needs: clock.lua rate.lua credential.lua
 --
 -- ARGV  1 user   2 digest of the api key   3 bucket   4 tokens to take, 0 = only look   5 limit   6 window, µs
--- Returns  {"taken" | "rate_limited", tokens left, µs until full, µs to wait} | {"invalid_token"}
+-- Returns  {"taken" | "rate_limited", tokens left, µs until full, µs to wait, limit of the bucket that runs out first}
+--          | {"invalid_token"}
 
-local user, wanted, limit, window_us = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local bucket = KEY.rate .. user .. ':' .. ARGV[3]
+local user, wanted, window_us = ARGV[1], tonumber(ARGV[4]), tonumber(ARGV[6])
+local good, rates = credential_good(ARGV[2], user)
+if not good then return {'invalid_token'} end
+local buckets = buckets_of(user, ARGV[2], rates, ARGV[3], tonumber(ARGV[5]))
+local wait = wanted > 0 and wait_for_tokens(buckets, window_us) or 0
 
-if not credential_good(ARGV[2], user) then return {'invalid_token'} end
-local wait = wanted > 0 and wait_for_token(bucket, limit, window_us) or 0
-
-if wanted > 0 and wait == 0 then spend_token(bucket, limit, window_us) end
-local left, until_full = tokens_left(bucket, limit, window_us)
-return {wait > 0 and 'rate_limited' or 'taken', left, digits(until_full), digits(wait)}
+if wanted > 0 and wait == 0 then spend_tokens(buckets, window_us) end
+local left, until_full, limit = tightest(buckets, window_us)
+return {wait > 0 and 'rate_limited' or 'taken', left, digits(until_full), digits(wait), limit}

@@ -1,0 +1,60 @@
+"""The dead: jobs given up because every worker that ran them was lost."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from libs.audit.act import COMMAND_LINE, Actor
+from libs.errors import Refusal
+from libs.ids import is_id
+from libs.jobs.job import Job
+from libs.jobs.lookup import find_any_job
+from libs.jobs.scripts import END_DEAD
+from libs.store.client import Store
+
+__all__ = ["Dead", "end_dead", "list_dead", "load_dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A dead job, and when it was given up (ms)."""
+
+    job: Job
+    died_at_ms: int
+
+
+async def list_dead(store: Store, *, limit: int, after: str = "") -> list[Dead]:
+    """At most `limit` dead jobs, the latest first, from behind the job `after`.
+
+    Those whose record is past its retention leave the list; a page may be short and have more behind it, never empty.
+    """
+    found: list[Dead] = []
+    rank = await store.call("ZREVRANK", store.keys.dead, after) if after else -1
+    while rank is not None and len(found) < limit:
+        entries = await store.call("ZREVRANGE", store.keys.dead, rank + 1, rank + limit - len(found), "WITHSCORES")
+        if not entries:
+            break
+        ids = [job_id.decode() for job_id in entries[::2]]
+        jobs = await asyncio.gather(*[find_any_job(store, job_id) for job_id in ids])
+        gone = [job_id for job_id, job in zip(ids, jobs, strict=True) if job is None]
+        if gone:
+            await store.call("ZREM", store.keys.dead, *gone)
+        rank += len(ids) - len(gone)
+        times = [int(float(score)) for score in entries[1::2]]
+        found += [Dead(job, at_ms) for job, at_ms in zip(jobs, times, strict=True) if job is not None]
+    return found
+
+
+async def load_dead(store: Store, job_id: str) -> Job:
+    """The dead job of that id; refuses `not_found`, also for a job that lives."""
+    listed = await store.call("ZSCORE", store.keys.dead, job_id) if is_id(job_id, "job") else None
+    job = await find_any_job(store, job_id) if listed is not None else None
+    if job is None:
+        raise Refusal("not_found", "There is no such job among the dead")
+    return job
+
+
+async def end_dead(store: Store, job_id: str, new_job_id: str, by: Actor = COMMAND_LINE) -> None:
+    """Take a job off the list: it was submitted again as another."""
+    await store.run(END_DEAD, (), (job_id, new_job_id, *by.words))

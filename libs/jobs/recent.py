@@ -1,0 +1,39 @@
+"""The newest jobs of all users, for admins.
+
+Every admission leaves its ids in one stream that keeps the newest 100,000: enough to see what goes on, and bounded.
+Older jobs are found through their user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from libs.jobs.job import Job
+from libs.jobs.lookup import Page, Wanted, find_any_job
+from libs.store.client import Store
+
+__all__ = ["list_recent"]
+
+_SCAN_MAX = 1_000
+
+
+async def list_recent(store: Store, wanted: Wanted, *, limit: int, before: str = "") -> Page:
+    """A page, newest first; `before` of it is the stream's id to go on from.
+
+    At most 1,000 jobs are looked at for one page: a page may be short, even empty, and still have more behind it.
+    """
+    found: list[Job] = []
+    seen, start = 0, f"({before}" if before else "+"
+    while seen < _SCAN_MAX:
+        entries = await store.call("XREVRANGE", store.keys.recent, start, "-", "COUNT", limit + 1)
+        jobs = await asyncio.gather(*[find_any_job(store, words[1].decode()) for _entry_id, words in entries])
+        for (entry_id, _words), job in zip(entries, jobs, strict=True):
+            if job is not None and wanted.fits(job):
+                if len(found) == limit:
+                    return Page(tuple(found), start[1:])
+                found.append(job)
+            start = f"({entry_id.decode()}"
+        if len(entries) <= limit:
+            return Page(tuple(found), None)
+        seen += len(entries)
+    return Page(tuple(found), start[1:])

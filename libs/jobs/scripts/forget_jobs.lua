@@ -1,0 +1,23 @@
+-- Forget finished jobs of a user who is being erased.
+--
+-- ARGV  1 user   2… ids of jobs
+-- Returns  how many of them are not finished, and stay
+
+local FINISHED = {succeeded = true, failed = true, canceled = true, expired = true}
+local user, unfinished = ARGV[1], 0
+
+for i = 2, #ARGV do
+  local id = ARGV[i]
+  local known = redis.call('HMGET', KEY.job .. id, 'user', 'status', 'idempotency')
+  if known[1] == user and not FINISHED[known[2]] then
+    unfinished = unfinished + 1
+  else
+    if known[1] == user then
+      redis.call('DEL', KEY.job .. id, KEY.events .. id)
+      if known[3] then redis.call('DEL', KEY.idempotency .. user .. ':' .. known[3]) end
+    end
+    redis.call('ZREM', KEY.dead, id)
+    redis.call('ZREM', KEY.jobs .. user, id)
+  end
+end
+return unfinished
