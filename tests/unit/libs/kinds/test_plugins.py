@@ -4,7 +4,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from libs.kinds import GROUP, KINDS, with_plugins
+from libs.kinds import KINDS
+from libs.kinds.plugins import GROUP, with_plugins
 
 
 def plugin(value: str) -> EntryPoint:
@@ -17,8 +18,8 @@ def test_our_kinds_are_on_offer_by_their_names() -> None:
 
 
 def test_a_plugin_that_is_no_kind_is_named() -> None:
-    with pytest.raises(TypeError, match="theirs = libs[.]kinds:GROUP"):
-        with_plugins([], [plugin("libs.kinds:GROUP")])
+    with pytest.raises(TypeError, match="theirs = libs[.]kinds[.]plugins:GROUP"):
+        with_plugins([], [plugin("libs.kinds.plugins:GROUP")])
 
 
 def test_a_name_can_be_given_once() -> None:
