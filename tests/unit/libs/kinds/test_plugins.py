@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -18,7 +19,7 @@ def test_our_kinds_are_on_offer_by_their_names() -> None:
 
 
 def test_a_plugin_that_is_no_kind_is_named() -> None:
-    with pytest.raises(TypeError, match="theirs = libs[.]kinds[.]plugins:GROUP"):
+    with pytest.raises(TypeError, match=re.escape("theirs = libs.kinds.plugins:GROUP")):
         with_plugins([], [plugin("libs.kinds.plugins:GROUP")])
 
 
