@@ -39,7 +39,7 @@ bench: $(READY)  ## measure submissions and pick-up beside their baselines
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
 
 faults: $(READY)  ## break everything on purpose, at full size
-	@$(VENV)/bin/pytest tests/faults $(ARGS)
+	@ARQADE_FAULTS=full $(VENV)/bin/pytest tests/faults $(ARGS)
 
 deploy-check:  ## check the deployment files against their schemas and against policy; wants kubectl
 	@sh deploy/check.sh

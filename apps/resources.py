@@ -5,13 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from apps.settings import Settings
+from apps.settings import VISION_PROVIDERS, Settings
 from libs.access.directory import Directory
+from libs.access.plans import Plans, read_plans_file
 from libs.admission.admit import QueueRule
 from libs.admission.rate import RateRule
 from libs.artifacts.objects import Objects
+from libs.backends.breaker import Rule as BreakerRule
+from libs.backends.configured import ConfiguredBackend
+from libs.backends.limiter import Rule as LimiterRule
 from libs.errors import Unavailable
 from libs.jobs.events import EventHub
 from libs.metrics import Metrics
@@ -21,7 +26,7 @@ from libs.store.guard import inspect
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
 
-__all__ = ["Resources", "open_objects", "open_resources", "redis_refusals"]
+__all__ = ["Resources", "configured_backends", "open_objects", "open_resources", "redis_refusals"]
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +41,13 @@ class Resources:
     store: Store
     cells: Cells
     objects: Objects
+    plans: Plans
     directory: Directory
     events: EventHub
     metrics: Metrics
     rate_rule: RateRule | None
     queue_rule: QueueRule
+    backends: Mapping[str, ConfiguredBackend]
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def close(self) -> None:
@@ -60,17 +67,19 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
     """
     address, keys = parse_url(settings.redis_url.get_secret_value()), Keyspace.with_prefix(settings.redis_prefix)
     store = Store(address, keys, timeout_s=settings.redis_timeout_s, name=name)
-    cells = Cells(store)
+    cells, plans = Cells(store), read_plans_file(settings.plans_file)
     resources = Resources(
         settings=settings,
         store=store,
         cells=cells,
         objects=open_objects(settings),
-        directory=Directory(cells.shared),
+        plans=plans,
+        directory=Directory(cells.shared, plans),
         events=EventHub(store),
         metrics=Metrics(),
         rate_rule=_rate_rule(settings),
         queue_rule=QueueRule(settings.max_queue_size, settings.artifact_url_ttl),
+        backends=configured_backends(settings),
     )
     resources.background.append(asyncio.create_task(_make_bucket(resources.objects), name="bucket"))
     return resources
@@ -88,6 +97,18 @@ def open_objects(settings: Settings) -> Objects:
         public_endpoint=settings.minio_public_endpoint,
         browser_origins=tuple(settings.cors_origins),
     )
+
+
+def configured_backends(settings: Settings) -> dict[str, ConfiguredBackend]:
+    """What these settings say of the backends that are reached over a network, by name."""
+    limits = {"create": LimiterRule(settings.replicate_rpm), "read": LimiterRule(settings.replicate_reads_rpm)}
+    rule = BreakerRule(failures_in_a_row=settings.circuit_breaker_threshold)
+    found = (
+        ConfiguredBackend("comfyui", "comfyui", settings.comfyui_url is not None, rule),
+        ConfiguredBackend("replicate", "prediction", settings.replicate_api_token is not None, rule, limits),
+        *(ConfiguredBackend(name, "vision", bool(settings.vision_api_key(name)), rule) for name in VISION_PROVIDERS),
+    )
+    return {backend.name: backend for backend in found}
 
 
 async def redis_refusals(resources: Resources) -> list[str]:

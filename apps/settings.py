@@ -8,14 +8,20 @@ deployment is refused at start-up: see `refusals`.
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from libs.access.plans import read_plans_file
+from libs.egress import Rules
 from libs.store.url import parse_url
 
-__all__ = ["Settings"]
+__all__ = ["VISION_PROVIDERS", "Settings"]
+
+#: The vision providers there are, in the order in which they are asked when nobody says.
+VISION_PROVIDERS = ("gemini", "mistral", "qwen", "kimi")
 
 _PEPPER_BYTES_MIN = 32
 _WELL_KNOWN_SECRETS = frozenset({"", "minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
@@ -33,6 +39,7 @@ def _comma_separated(value: object) -> object:
     return value
 
 
+HttpUrlText = Annotated[str, Field(pattern=r"^https?://[^/\s]")]
 Names = Annotated[tuple[str, ...] | str, BeforeValidator(_comma_separated)]
 
 
@@ -62,6 +69,8 @@ class Settings(BaseSettings):
     prometheus_port: int | None = None
     metrics_public: bool = True
     trusted_proxies: Names = ()
+    allowed_hosts: Names = ()
+    connections_per_address: int = Field(1_000, ge=1)
     drain_grace_s: float = Field(20.0, ge=0, description="How long a stopping process lets its work finish")
 
     # Redis
@@ -86,10 +95,12 @@ class Settings(BaseSettings):
 
     # Keys
     api_key_pepper: SecretStr = Field(SecretStr(""), description="The secret that API keys are hashed with")
+    api_key_pepper_previous: SecretStr = Field(SecretStr(""), description="Former ones, with commas between")
     api_key_length: int = Field(32, ge=32, le=64, description="Random bytes of a new key")
     api_key_ttl: int = Field(365 * 86_400, ge=60)
 
     # Limits
+    plans_file: Path | None = None
     rate_limit_window: int = Field(60, ge=1, le=3_600)
     fleet_ceiling_per_minute: int = Field(10_000, ge=1, description="What `unlimited` shows in rate headers")
     max_queue_size: int = Field(1_000_000, ge=1)
@@ -110,13 +121,39 @@ class Settings(BaseSettings):
     comfyui_url: str | None = None
     comfyui_timeout: float = Field(300.0, gt=0)
     ocr_processes: int = Field(1, ge=1, le=64)
+    replicate_api_token: SecretStr | None = None
+    replicate_rpm: int = Field(450, ge=1, description="Predictions that may be created in a minute, by all workers")
+    replicate_reads_rpm: int = Field(3_000, ge=1, description="The same for reads, which the provider counts apart")
+    circuit_breaker_threshold: int = Field(5, ge=1, description="Failures in a row after which a backend is left alone")
+
+    # Vision: the text in images
+    vision_providers: Names = VISION_PROVIDERS
+    vision_timeout: float = Field(30.0, gt=0, validation_alias=AliasChoices("vision_timeout", "timeout"))
+    vision_retries: int = Field(3, ge=0, le=20, validation_alias=AliasChoices("vision_retries", "max_retries"))
+    gemini_api_key: SecretStr | None = None
+    gemini_url: HttpUrlText = "https://generativelanguage.googleapis.com/v1beta"
+    gemini_model: str = "gemini-flash-latest"
+    mistral_api_key: SecretStr | None = None
+    mistral_url: HttpUrlText = "https://api.mistral.ai/v1"
+    mistral_model: str = "mistral-small-latest"
+    qwen_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("qwen_api_key", "dashscope_api_key"))
+    qwen_url: HttpUrlText = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
+    qwen_model: str = "qwen3-vl-flash"
+    kimi_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("kimi_api_key", "moonshot_api_key"))
+    kimi_url: HttpUrlText = "https://api.moonshot.ai/v1"
+    kimi_model: str = "kimi-k2.6"
+
+    # Addresses that callers choose
+    egress_http_allowed: bool = False
+    egress_allowed_hosts: Names = ()
+    egress_denied_networks: Names = ()
 
     # Browsers
     cors_origins: Names = ()
 
     def refusals(self) -> list[str]:
         """Why this configuration must not serve: one line each, with what to set. Empty when it may."""
-        found = self._redis_refusals()
+        found = [*self._redis_refusals(), *self._plan_refusals(), *self._outbound_refusals()]
         if not (self.auth_enabled and self.rate_limit_enabled) and not self._toy:
             found.append(
                 "AUTH_ENABLED and RATE_LIMIT_ENABLED may be false only with ENVIRONMENT=development on a loopback HOST"
@@ -133,10 +170,28 @@ class Settings(BaseSettings):
             return []
         return ["REDIS_URL has no password, and is not on this machine: redis://:PASSWORD@HOST:PORT/0"]
 
+    def _plan_refusals(self) -> list[str]:
+        try:
+            read_plans_file(self.plans_file)
+        except ValueError as error:
+            return [f"PLANS_FILE: {error}"]
+        return []
+
+    def _outbound_refusals(self) -> list[str]:
+        unknown = [name for name in self.vision_providers if name not in VISION_PROVIDERS]
+        found = [f"VISION_PROVIDERS: {name} is none of {', '.join(VISION_PROVIDERS)}" for name in unknown]
+        try:
+            _ = self.egress_rules
+        except ValueError as error:
+            found.append(f"EGRESS_ALLOWED_HOSTS or EGRESS_DENIED_NETWORKS: {error}")
+        return found
+
     def _weak_secrets(self) -> list[str]:
         found: list[str] = []
         if len(self.api_key_pepper.get_secret_value()) < _PEPPER_BYTES_MIN and self.auth_enabled:
             found.append(f"API_KEY_PEPPER must be at least {_PEPPER_BYTES_MIN} characters: openssl rand -hex 32")
+        if any(len(pepper) < _PEPPER_BYTES_MIN for pepper in self.former_peppers):
+            found.append(f"API_KEY_PEPPER_PREVIOUS holds one of less than {_PEPPER_BYTES_MIN} characters")
         if self.minio_secret_key.get_secret_value() in _WELL_KNOWN_SECRETS:
             found.append("MINIO_SECRET_KEY is empty or a well-known default: set one of your own")
         if not self.minio_access_key:
@@ -144,6 +199,22 @@ class Settings(BaseSettings):
         if "*" in self.cors_origins:
             found.append("CORS_ORIGINS may not be * : name the origins")
         return found
+
+    def vision_api_key(self, provider: str) -> str:
+        """The key for a vision provider; empty where there is none, or where the provider is not to be asked."""
+        key: SecretStr | None = getattr(self, f"{provider}_api_key")
+        return key.get_secret_value() if key and provider in self.vision_providers else ""
+
+    @property
+    def egress_rules(self) -> Rules:
+        """What callers may make us reach. Raises ValueError for a host or a network that is none."""
+        hosts, denied = tuple(self.egress_allowed_hosts), tuple(self.egress_denied_networks)
+        return Rules.of(http_allowed=self.egress_http_allowed, hosts=hosts, denied=denied)
+
+    @property
+    def former_peppers(self) -> tuple[str, ...]:
+        """The peppers that api keys were hashed with before."""
+        return tuple(part for part in self.api_key_pepper_previous.get_secret_value().split(",") if part)
 
     @property
     def _toy(self) -> bool:

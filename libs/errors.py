@@ -51,6 +51,7 @@ CATALOGUE: Mapping[str, Problem] = {
     "conflict": Problem(409, "The request conflicts with what is stored"),
     "body_too_large": Problem(413, "The body is too large"),
     "unsupported_media_type": Problem(415, "The media type is not supported"),
+    "misdirected_request": Problem(421, "This server does not answer for that host"),
     "validation_failed": Problem(422, "The request is not valid"),
     "idempotency_key_reused": Problem(422, "The idempotency key was used with another body"),
     "headers_too_large": Problem(431, "The headers are too large"),

@@ -7,6 +7,7 @@ from typing import Final
 __all__ = [
     "API_KEYS_MAX",
     "API_KEY_NAME_LENGTH_MAX",
+    "API_KEY_NETWORKS_MAX",
     "BODY_DISCARD_BYTES_MAX",
     "BODY_IDLE_S",
     "CACHED_CALLERS_MAX",
@@ -14,14 +15,21 @@ __all__ = [
     "DEADLINE_S_MAX",
     "DETAIL_LENGTH_MAX",
     "EMAIL_LENGTH_MAX",
+    "FAILED_CREDENTIALS_MAX",
+    "FAILED_CREDENTIALS_S",
+    "FAILING_SENDERS_MAX",
     "FAIRNESS_KEY_LENGTH_MAX",
     "HEADERS_BYTES_MAX",
     "HEADERS_S",
     "JSON_DEPTH_MAX",
     "JSON_VALUES_MAX",
+    "LAST_USED_S",
     "METADATA_MEMBERS_MAX",
+    "OVERLAP_S",
+    "OVERLAP_S_MAX",
     "PAGE_SIZE",
     "PAGE_SIZE_MAX",
+    "PLANS_MAX",
     "PRIORITY_MAX",
     "SCHEDULE_S_MAX",
     "STREAMS_PER_API_KEY_MAX",
@@ -56,6 +64,20 @@ CACHED_CALLER_S: Final = 5.0
 #: API keys of one user that are not forgotten yet; a change to the user looks at each.
 API_KEYS_MAX: Final = 1_000
 API_KEY_NAME_LENGTH_MAX: Final = 100
+#: Networks that an API key may be bound to.
+API_KEY_NETWORKS_MAX: Final = 20
+#: How long a rotated API key and its successor are both good: when nobody says, and at most.
+OVERLAP_S: Final = 86_400
+OVERLAP_S_MAX: Final = 7 * 86_400
+#: How much the time at which an API key was last used may be off.
+LAST_USED_S: Final = 2.0
+#: Failed credentials of one address within that time; past it 429, whatever it sends.
+FAILED_CREDENTIALS_MAX: Final = 20
+FAILED_CREDENTIALS_S: Final = 60
+#: Failing addresses that a process remembers.
+FAILING_SENDERS_MAX: Final = 10_000
+#: Plans that an admin has made or changed.
+PLANS_MAX: Final = 100
 #: RFC 5321, 4.5.3.1.3: a path has at most 256 octets, of which two are brackets.
 EMAIL_LENGTH_MAX: Final = 254
 

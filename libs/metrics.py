@@ -71,6 +71,24 @@ class Metrics:
             ("backend", "code"),
             registry=registry,
         )
+        self.breakers = Gauge(
+            "arqade_backend_breaker",
+            "State of a backend's circuit breaker: 0 closed, 1 half open, 2 open",
+            ("backend",),
+            registry=registry,
+        )
+        self.limiter_requests = Gauge(
+            "arqade_limiter_requests",
+            "Requests that count against a provider's limit, and how many may",
+            ("limiter", "what"),
+            registry=registry,
+        )
+        self.limiter_queued = Gauge(
+            "arqade_limiter_queued",
+            "Requests that wait for a slot of a provider's limit",
+            ("limiter",),
+            registry=registry,
+        )
         self.uploads = Counter("arqade_uploads", "Uploads by what became of them", ("status",), registry=registry)
         self.stored_bytes = Counter("arqade_artifact_bytes", "Bytes of artifacts written", registry=registry)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from libs.embedded.ports import Ports
 from libs.embedded.process import Child
 from libs.embedded.valkey import valkey as valkey_part
 
-__all__ = ["RedisServer", "S3Server", "redis_server", "running", "s3_server"]
+__all__ = ["Life", "RedisServer", "S3Server", "life_of", "redis_server", "running", "s3_server"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,47 @@ class S3Server:
         """Remove every object; the server reads its folders anew."""
         for entry in (self.folder / "buckets" / self.bucket).iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+class Life:
+    """A server's life in the hands of a test: it is killed or hangs, and comes back with what it has written down."""
+
+    def __init__(self, server: RedisServer | S3Server) -> None:
+        self._part = server.part
+        self._child = server.child
+
+    @contextmanager
+    def killed(self) -> Iterator[None]:
+        """Not there for a while."""
+        self._child.kill()
+        try:
+            yield
+        finally:
+            self._child = self._part.spawn()
+            wait_until_answering(self._part, self._child)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """There, and silent, for a while."""
+        os.kill(self._child.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._child.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        """Kill whatever lives now."""
+        self._child.kill()
+
+
+@contextmanager
+def life_of(server: RedisServer | S3Server) -> Iterator[Life]:
+    """A server whose test may kill it; ended at the end."""
+    life = Life(server)
+    try:
+        yield life
+    finally:
+        life.end()
 
 
 @contextmanager

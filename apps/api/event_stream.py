@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -18,6 +17,10 @@ __all__ = ["EventStream"]
 _RETRY_MS = 3_000
 _COMMENT_S = 15.0
 _SEND_S_MAX = 20.0
+_LAST_WORD_S = 0.5
+
+#: Something that is waited for, such as the wait of an event.
+Ending = Callable[[], Awaitable[object]]
 
 
 class EventStream(Response):
@@ -26,43 +29,54 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(
-        self, events: AsyncGenerator[Event, None], draining: asyncio.Event, headers: Mapping[str, str]
+        self,
+        events: AsyncGenerator[Event, None],
+        endings: Sequence[Ending],
+        counted: contextlib.AbstractContextManager[None],
     ) -> None:
-        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", **headers})
+        """Each of `endings` is waited for, and ends the stream from our side, whether its reader reads or not.
+
+        `counted` is entered for as long as the stream is open.
+        """
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._events = events
-        self._draining = draining
+        self._endings = endings
+        self._counted = counted
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer; returns when the events end, the reader goes, or the process drains."""
-
-        async def write(chunk: bytes, *, more: bool = True) -> None:
-            async with asyncio.timeout(_SEND_S_MAX):
-                await send({"type": "http.response.body", "body": chunk, "more_body": more})
-
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        leaving = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._draining.wait())]
-        try:
+        """Answer; returns when the events end, the reader goes, or one of the endings comes."""
+        with self._counted:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await self._tell_until_an_end(receive, send)
             with contextlib.suppress(TimeoutError):
-                await write(f"retry: {_RETRY_MS}\n\n".encode())
-                async for chunk in self._chunks(leaving):
-                    await write(chunk)
-                await write(b"", more=False)
-        finally:
-            for task in leaving:
-                task.cancel()
-            await asyncio.gather(*leaving, return_exceptions=True)
+                await _write(send, b"", more=False, within_s=_LAST_WORD_S)
 
-    async def _chunks(self, leaving: Sequence[asyncio.Task[Any]]) -> AsyncIterator[bytes]:
+    async def _tell_until_an_end(self, receive: Receive, send: Send) -> None:
+        telling = asyncio.create_task(self._tell(send))
+        leaving = [asyncio.create_task(_gone(receive)), *[asyncio.create_task(_wait(end)) for end in self._endings]]
+        try:
+            await asyncio.wait({telling, *leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if telling.done():
+                telling.result()
+        finally:
+            for task in (telling, *leaving):
+                task.cancel()
+            await asyncio.gather(telling, *leaving, return_exceptions=True)
+            await self._events.aclose()
+
+    async def _tell(self, send: Send) -> None:
+        with contextlib.suppress(SlowReaderError, TimeoutError, Unavailable):
+            await _write(send, f"retry: {_RETRY_MS}\n\n".encode())
+            async for chunk in self._chunks():
+                await _write(send, chunk)
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
         """Events as text, and a comment whenever nothing was said for 15 s."""
         coming = asyncio.ensure_future(anext(self._events, None))
         try:
             while True:
-                done, _ = await asyncio.wait(
-                    {coming, *leaving}, timeout=_COMMENT_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                if any(task in done for task in leaving):
-                    return
+                done, _ = await asyncio.wait({coming}, timeout=_COMMENT_S)
                 if not done:
                     yield b": still here\n\n"
                     continue
@@ -71,12 +85,14 @@ class EventStream(Response):
                     return
                 yield _text(event)
                 coming = asyncio.ensure_future(anext(self._events, None))
-        except (SlowReaderError, Unavailable):
-            return
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
-            await self._events.aclose()
+
+
+async def _write(send: Send, chunk: bytes, *, more: bool = True, within_s: float = _SEND_S_MAX) -> None:
+    async with asyncio.timeout(within_s):
+        await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 
 def _text(event: Event) -> bytes:
@@ -87,3 +103,7 @@ def _text(event: Event) -> bytes:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _wait(ending: Ending) -> None:
+    await ending()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 
@@ -16,7 +17,7 @@ from libs.jobs.events import Event, Following, order_of
 from libs.jobs.job import Job
 from libs.jobs.lookup import load_job
 
-__all__ = ["follow", "read_event_id", "refuse_too_many"]
+__all__ = ["counted", "follow", "read_event_id", "refuse_too_many"]
 
 
 async def follow(api: ApiState, caller: Caller, job_id: str, last_id: str | None) -> AsyncGenerator[Event, None]:
@@ -25,10 +26,9 @@ async def follow(api: ApiState, caller: Caller, job_id: str, last_id: str | None
     They begin behind `last_id` where what followed it is still kept, and otherwise with a `snapshot` of the present
     state, so that nobody can miss the end. Raises Unavailable, and SlowReaderError for a reader that lags too far.
     """
-    with _counted(api, caller):
-        async with api.resources.events.following(job_id) as following:
-            async for event in _Told(api, caller, job_id, following).since(last_id):
-                yield event
+    async with api.resources.events.following(job_id) as following:
+        async for event in _Told(api, caller, job_id, following).since(last_id):
+            yield event
 
 
 class _Told:
@@ -62,9 +62,9 @@ class _Told:
                 yield event
 
     async def _kept_since(self, last_id: str) -> bool:
-        """Whether nothing behind that event was trimmed away."""
-        first = await self._following.first_id()
-        return first is not None and order_of(first) <= order_of(last_id)
+        """Whether nothing behind that event was trimmed away; an id from the future is none of this stream's."""
+        first, last = await asyncio.gather(self._following.first_id(), self._following.last_id())
+        return first is not None and order_of(first) <= order_of(last_id) <= order_of(last)
 
     async def _load(self) -> Job:
         store = self._api.resources.cells.home_of(self._caller.user_id)
@@ -91,14 +91,14 @@ def read_event_id(text: str | None) -> str | None:
 
 
 def refuse_too_many(api: ApiState, caller: Caller) -> None:
-    """Refuse another stream to a key that has as many as one may have in this process."""
+    """Refuse another stream to a key that has as many as one may have in this process; then enter `counted` at once."""
     if api.streams[caller.api_key_id] >= limits.STREAMS_PER_API_KEY_MAX:
         detail = f"At most {limits.STREAMS_PER_API_KEY_MAX} streams of one API key at once"
         raise Refusal("rate_limited", detail, retry_after_s=5, members={"violated-policies": ["streams"]})
 
 
 @contextmanager
-def _counted(api: ApiState, caller: Caller) -> Iterator[None]:
+def counted(api: ApiState, caller: Caller) -> Iterator[None]:
     """Hold one of the streams that an api key may have open in this process."""
     api.streams[caller.api_key_id] += 1
     try:

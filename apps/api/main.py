@@ -15,6 +15,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from apps.api.middleware.authenticate import Authenticate
 from apps.api.middleware.body_limit import BodyLimit
+from apps.api.middleware.hosts import Hosts
 from apps.api.middleware.observe import Observe
 from apps.api.middleware.rate_limit import RateLimit
 from apps.api.problems import Problems
@@ -60,7 +61,9 @@ async def _serve(settings: Settings) -> int:
         resources.background.append(asyncio.create_task(resources.directory.listen(), name="directory"))
         api = ApiState(resources)
         async with _metrics_on_their_port(api):
-            return await Server(_wired(api), api).run_until_told()
+            code = await Server(_wired(api), api).run_until_told()
+        await api.last_used.write()
+        return code
     finally:
         await resources.close()
 
@@ -85,9 +88,9 @@ def _wired(api: ApiState) -> ASGIApp:
     """From the inside out: each layer sees the request before what stands above it here."""
     settings, resources = api.settings, api.resources
     app: ASGIApp = Table(ROUTES, _otherwise(Sockets(api)))
-    app = Authenticate(
-        app, resources.directory, resources.cells.shared, pepper=api.pepper, enabled=settings.auth_enabled
-    )
+    app = Authenticate(app, api.door, resources.directory, resources.cells.shared, enabled=settings.auth_enabled)
+    if settings.allowed_hosts:
+        app = Hosts(app, settings.allowed_hosts)
     app = BodyLimit(app, bytes_max=settings.body_bytes_max)
     app = Problems(app, resources.metrics)
     app = RateLimit(app, api)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from apps.api.outside import require_urls, stowed
 from apps.api.request import Request
 from apps.api.validation import pointer, validated
 from libs import limits
@@ -73,9 +74,12 @@ async def apply(
         wanted = kind.prepare(wanted)
     with _anchored(at):
         kind.check(wanted, offer, request.caller.limits)
-    for upload_id in kind.uploads(wanted):
-        await _require_upload(request, upload_id, at, envelope.deadline_seconds)
+    require_urls(request, kind, wanted, at)
     settings = request.api.settings
+    kept_s = int(envelope.deadline_seconds or settings.job_deadline) + _UPLOAD_KEPT_S
+    for upload_id in kind.uploads(wanted):
+        await _require_upload(request, upload_id, at, kept_s)
+    wanted = await stowed(request, kind, wanted, at, kept_s)
     return Application(
         kind=kind.name,
         queue=kind.queue,
@@ -105,7 +109,7 @@ def _anchored(at: tuple[str, ...]) -> Iterator[None]:
         raise
 
 
-async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], deadline_s: float | None) -> None:
+async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], kept_s: int) -> None:
     """Refuse an upload that is not there, another user's or not completed; keep it while the job may run."""
     where = pointer((*at, "upload"))
     try:
@@ -115,7 +119,6 @@ async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...],
             raise
         raise invalid(where, "There is no such upload", "unknown_upload") from None
     if upload.status == "completed":
-        kept_s = int(deadline_s or request.api.settings.job_deadline) + _UPLOAD_KEPT_S
         await retain_upload(request.home, request.caller.user_id, upload_id, kept_s)
     else:
         raise invalid(where, f"The upload is {upload.status}, it must be completed first", "upload_not_completed")
@@ -127,15 +130,15 @@ def _run_at_ms(run_at: datetime | None) -> int | None:
     ahead_s = (run_at - datetime.now(UTC)).total_seconds()
     if ahead_s > limits.SCHEDULE_S_MAX:
         raise invalid("#/run_at", f"At most {limits.SCHEDULE_S_MAX // 86_400} days ahead", "too_far_ahead")
-    return int(run_at.timestamp() * 1000)
+    return max(0, int(run_at.timestamp() * 1000))  # a time that has passed is now, however long ago
 
 
 def _idempotency(request: Request, route: str) -> str | None:
     """The digest of route and key: 1 to 255 visible characters (draft-ietf-httpapi-idempotency-key-header)."""
-    header = request.headers.get("idempotency-key")
-    if header is None:
+    headers = request.headers.getlist("idempotency-key")
+    if not headers:
         return None
-    match = _IDEMPOTENCY_KEY.fullmatch(header.strip())
+    match = _IDEMPOTENCY_KEY.fullmatch(", ".join(headers).strip())  # two of them are none (RFC 9110, 5.3)
     if match is None:
         raise Refusal("malformed_request", "Idempotency-Key must be 1 to 255 visible ASCII characters, quoted or bare")
     return hashlib.sha256(f"{route}\n{match[1] or match[2]}".encode()).hexdigest()[:32]

@@ -11,14 +11,20 @@ import asyncio
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from apps.api.crowd import Crowd
 from apps.api.middleware.observe import new_request_id
 from apps.api.problems import problem
 from libs import limits
 from libs.errors import Refusal
 
-__all__ = ["HttpProtocol"]
+__all__ = ["HttpProtocol", "bounded_by"]
 
 _LINGER_S = 2.0
+
+
+def bounded_by(crowd: Crowd) -> type[HttpProtocol]:
+    """The protocol of a server whose connections are counted: a class, since uvicorn makes the objects."""
+    return type("BoundedHttpProtocol", (HttpProtocol,), {"crowd": crowd})
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -30,16 +36,29 @@ class HttpProtocol(HttpToolsProtocol):
     _code = "malformed_request"
     _timer: asyncio.TimerHandle | None = None
     _refused = False
+    _sender: str | None = None
+    crowd: Crowd | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Wait for a request, but not for ever."""
+        """Wait for a request, but not for ever; one connection too many of an address is closed at once."""
         super().connection_made(transport)
+        if self.crowd is not None:
+            self._sender = self.crowd.enter(self.client[0] if self.client else None)
+            if self._sender is None:
+                self._turn_away()
+                return
         self._start_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timer."""
         self._stop_timer()
+        self._leave()
         super().connection_lost(exc)
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on another protocol has the connection; what bounds it is the number of streams of a key."""
+        self._leave()
+        super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         """Parse on. Headers mostly come in one read, and cost nothing then."""
@@ -73,13 +92,30 @@ class HttpProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer what never became a request, and close. httptools tells so of an exception in a callback, too."""
+        self._answer(Refusal(self._code, "" if self._code != "malformed_request" else msg))
+        self._linger()
+
+    def _turn_away(self) -> None:
+        """Say so and close, without the patience that others get: patience is what is being used up."""
+        self._refused = True
+        members = {"violated-policies": ["connections"]}
+        self._answer(
+            Refusal("rate_limited", "Too many connections from your address", retry_after_s=5, members=members)
+        )
+        self.transport.close()
+
+    def _leave(self) -> None:
+        if self.crowd is not None and self._sender is not None:
+            self.crowd.leave(self._sender)
+        self._sender = None
+
+    def _answer(self, refusal: Refusal) -> None:
         request_id = new_request_id()
-        answer = problem(Refusal(self._code, "" if self._code != "malformed_request" else msg), request_id)
+        answer = problem(refusal, request_id)
         fixed = getattr(self.app, "headers", [])  # the outermost middleware's
         headers = [*fixed, *answer.raw_headers, (b"x-request-id", request_id.encode()), (b"connection", b"close")]
         lines = [name + b": " + value + b"\r\n" for name, value in headers]
         self.transport.write(b"".join([STATUS_LINE[answer.status_code], *lines, b"\r\n", bytes(answer.body)]))
-        self._linger()
 
     def _check_size(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)

@@ -10,6 +10,7 @@ from apps.api.state import ApiState
 from apps.resources import Resources
 from libs.access.caller import Caller
 from libs.admission.rate import Rate
+from libs.audit.act import Actor
 from libs.store.client import Store
 
 __all__ = ["Request"]
@@ -40,6 +41,11 @@ class Request(starlette.requests.Request):
         """Who asks. Every route but a public one has a caller; asking on a public one is a bug."""
         found: Caller = self.scope["arqade.caller"]
         return found
+
+    @property
+    def actor(self) -> Actor:
+        """The caller as the audit log names them."""
+        return Actor(self.caller.user_id, self.caller.api_key_id, self.id)
 
     @property
     def home(self) -> Store:

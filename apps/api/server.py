@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-from apps.api.protocol import HttpProtocol
+from apps.api.crowd import Crowd
+from apps.api.protocol import HttpProtocol, bounded_by
 from apps.api.state import ApiState
 
 __all__ = ["MetricsServer", "Server"]
@@ -31,7 +32,9 @@ class Server(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, api: ApiState) -> None:
-        super().__init__(_config(app, api.settings.host, api.settings.port))
+        settings = api.settings
+        crowd = Crowd(settings.connections_per_address, settings.trusted_proxies)
+        super().__init__(_config(app, settings.host, settings.port, bounded_by(crowd)))
         self._api = api
         self._stopping: asyncio.Task[None] | None = None
 
@@ -81,12 +84,12 @@ class MetricsServer(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp, host: str, port: int) -> uvicorn.Config:
+def _config(app: ASGIApp, host: str, port: int, protocol: type[HttpProtocol] = HttpProtocol) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=HttpProtocol,
+        http=protocol,
         ws="websockets-sansio",
         lifespan="off",
         log_config=None,

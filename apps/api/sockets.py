@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from apps.api.following import follow, read_event_id, refuse_too_many
+from apps.api.following import counted, follow, read_event_id, refuse_too_many
 from apps.api.state import ApiState
 from libs.access.caller import Caller
 from libs.errors import ArqadeError, Refusal, Unavailable
@@ -25,6 +25,7 @@ _SEND_S_MAX = 20.0
 # Close codes: RFC 6455, 7.4.1, and of the private range the HTTP status behind 4000.
 _DONE, _GOING_AWAY, _TRY_AGAIN = 1000, 1001, 1013
 _OF_STATUS = 4000
+_REFUSED = 4401
 
 
 class Sockets:
@@ -45,8 +46,9 @@ class Sockets:
         except ArqadeError as error:
             await _refuse(send, error)
             return
-        await send({"type": "websocket.accept"})
-        await self._tell(follow(self._api, caller, job_id, last_id), receive, send)
+        with counted(self._api, caller):
+            await send({"type": "websocket.accept"})
+            await self._tell(follow(self._api, caller, job_id, last_id), caller, receive, send)
 
     async def _let_in(self, scope: Scope) -> tuple[Caller, str, str | None]:
         path = _PATH.fullmatch(scope["path"])
@@ -63,15 +65,22 @@ class Sockets:
         resumed = _LAST_EVENT_ID.search(scope.get("query_string", b""))
         return caller, job.id, read_event_id(resumed[1].decode()) if resumed else None
 
-    async def _tell(self, events: AsyncGenerator[Event, None], receive: Receive, send: Send) -> None:
+    async def _tell(self, events: AsyncGenerator[Event, None], caller: Caller, receive: Receive, send: Send) -> None:
         telling = asyncio.create_task(_tell_all(events, send))
-        leaving = [asyncio.create_task(_gone(receive)), asyncio.create_task(self._api.draining.wait())]
+        refused = self._api.resources.directory.until_refused(caller.digest)
+        leaving = [
+            asyncio.create_task(_gone(receive)),
+            asyncio.create_task(self._api.draining.wait()),
+            asyncio.create_task(refused),
+        ]
         try:
             await asyncio.wait({telling, *leaving}, return_when=asyncio.FIRST_COMPLETED)
             if telling.done():
                 await _close(send, telling.result())
             elif leaving[1].done():
                 await _close(send, _GOING_AWAY)
+            elif leaving[2].done():
+                await _close(send, _REFUSED, "invalid_token")
         finally:
             for task in (telling, *leaving):
                 task.cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from apps.api.checks import Checks
@@ -11,7 +12,13 @@ from apps.api.offers import Offers
 from apps.api.seal import Seal
 from apps.resources import Resources
 from apps.settings import Settings
+from libs.access.caller import Caller
+from libs.access.door import Door
+from libs.access.failures import Failures
+from libs.access.last_used import LastUsed
+from libs.access.pepper import Peppers
 from libs.admission.rate import RateRule
+from libs.egress import Rules
 from libs.metrics import Metrics
 
 __all__ = ["ApiState"]
@@ -31,12 +38,23 @@ class ApiState:
     seal: Seal = field(init=False)
     offers: Offers = field(init=False)
     checks: Checks = field(init=False)
+    last_used: LastUsed = field(init=False)
+    door: Door = field(init=False)
+    egress_rules: Rules = field(init=False)
     streams: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.seal = Seal(self.pepper)
         self.offers = Offers(self.resources.cells.shared)
         self.checks = Checks(self.resources)
+        self.egress_rules = self.settings.egress_rules
+        self.last_used = LastUsed(self.resources.cells.shared)
+        former = tuple(pepper.encode() for pepper in self.settings.former_peppers)
+        self.door = Door(self.resources.directory, Peppers(self.pepper, former), Failures(), self.last_used)
+
+    def endings(self, caller: Caller) -> tuple[Callable[[], Awaitable[object]], ...]:
+        """What ends a stream of this caller's from our side: the process drains, or the api key is good no more."""
+        return self.draining.wait, lambda: self.resources.directory.until_refused(caller.digest)
 
     @property
     def pepper(self) -> bytes:

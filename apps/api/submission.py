@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from apps.api.responses import Json
 from apps.api.waiting import wait_for_end
 from libs.admission.admit import admit
 from libs.admission.rate import RefusedRate
-from libs.errors import Refusal
+from libs.errors import Refusal, Unavailable
 from libs.jobs.job import Job
 from libs.jobs.lookup import load_job
 
@@ -65,7 +66,8 @@ async def answer_submitted(
     """202 with the job, or `finished_status` with the finished job when it ends within `wait_s`."""
     job = submitted.job
     if wait_s > 0 and not job.finished:
-        job = await wait_for_end(request, job.id, wait_s)
+        with suppress(Unavailable):  # the job is in: its caller must learn its id
+            job = await wait_for_end(request, job.id, wait_s)
     headers = {"Location": f"/api/v1/jobs/{job.id}"}
     if submitted.replayed:
         headers["Idempotent-Replayed"] = "true"

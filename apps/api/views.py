@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,17 @@ from libs.artifacts.artifact import Artifact
 from libs.artifacts.upload import Upload
 from libs.jobs.job import Job
 
-__all__ = ["SignedUrl", "api_key_view", "artifact_view", "job_view", "limits_view", "stamp", "upload_view", "user_view"]
+__all__ = [
+    "SignedUrl",
+    "api_key_view",
+    "artifact_view",
+    "job_view",
+    "limits_view",
+    "rates_view",
+    "stamp",
+    "upload_view",
+    "user_view",
+]
 
 #: A presigned URL, and when it lapses in ms since the epoch.
 SignedUrl = tuple[str, int]
@@ -104,7 +114,18 @@ def api_key_view(api_key: ApiKey) -> dict[str, Any]:
         "created_at": stamp(api_key.created_at_ms),
         "expires_at": stamp(api_key.expires_at_ms),
         "revoked_at": stamp(api_key.revoked_at_ms),
+        "last_used_at": stamp(api_key.last_used_at_ms),
+        "limits": rates_view(api_key.rates),
+        "addresses": list(api_key.networks),
+        "replaces": api_key.replaces,
+        "replaced_by": api_key.replaced_by,
+        "pepper": api_key.pepper,
     }
+
+
+def rates_view(rates: Mapping[str, int]) -> dict[str, int]:
+    """The rates of an API key itself, where it has any."""
+    return {f"{bucket}_per_minute": rate for bucket, rate in rates.items()}
 
 
 def upload_view(upload: Upload) -> dict[str, Any]:

@@ -18,9 +18,11 @@ from apps.settings import Settings
 from apps.worker.catalogue import publish_catalogue
 from apps.worker.run import Runner
 from apps.worker.sweep import Sweeper
+from apps.worker.vision import open_vision, with_vision_retries
 from libs.backends.backends import Backends
 from libs.backends.comfyui import ComfyUI
 from libs.backends.ocr import OcrEngine
+from libs.egress import Egress
 from libs.errors import Unavailable
 from libs.kinds import KINDS
 from libs.logs import set_up
@@ -53,7 +55,7 @@ async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
         refusals = await redis_refusals(resources)
         if refusals:
             return _refuse(refusals)
-        async with _opened_backends(settings, queues or settings.worker_queues) as backends:
+        async with _opened_backends(resources, queues or settings.worker_queues) as backends:
             await _work(resources, backends, queues or tuple(settings.worker_queues))
     finally:
         await resources.close()
@@ -72,7 +74,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         resources.store,
         resources.objects,
         backends,
-        KINDS,
+        with_vision_retries(KINDS, settings.vision_retries),
         resources.metrics,
         settings.job_timeout,
         settings.upload_bytes_max,
@@ -106,17 +108,19 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
 
 
 @asynccontextmanager
-async def _opened_backends(settings: Settings, queues: Sequence[str]) -> AsyncIterator[Backends]:
+async def _opened_backends(resources: Resources, queues: Sequence[str]) -> AsyncIterator[Backends]:
+    settings, vision = resources.settings, open_vision(resources)
     comfyui = ComfyUI(settings.comfyui_url, settings.comfyui_timeout)
     ocr = OcrEngine(settings.ocr_processes)
     warming = asyncio.create_task(_warm_up(ocr, wanted="cpu" in queues and settings.ocr_enabled), name="warm-up")
     try:
-        yield Backends(comfyui, ocr)
+        yield Backends(comfyui, ocr, vision, Egress(settings.egress_rules))
     finally:
         warming.cancel()
         await asyncio.gather(warming, return_exceptions=True)
         await ocr.aclose()
         await comfyui.aclose()
+        await vision.aclose()
 
 
 async def _warm_up(ocr: OcrEngine, *, wanted: bool) -> None:
@@ -140,7 +144,10 @@ async def _open_pool(settings: Settings) -> Any:
 
 async def _redis_restarted(store: Store, lease_s: float) -> bool:
     """Whether Redis came up so lately that its other workers may still be coming back."""
-    info = (await store.call("INFO", "server")).decode()
+    try:
+        info = (await store.call("INFO", "server")).decode()
+    except Unavailable:
+        return True
     _, _, uptime = info.partition("uptime_in_seconds:")
     return bool(uptime) and int(uptime.split()[0]) < 2 * lease_s
 

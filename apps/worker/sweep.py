@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
+from libs.accounts.erase import erase_some
 from libs.artifacts.objects import Objects
 from libs.artifacts.uploads import expire_uploads
 from libs.errors import Unavailable
@@ -20,10 +22,11 @@ _EVERY_S = 2.0
 _TERM_MS = 5_000
 _PAGE = 200
 _PAGES_MAX = 50
+_ERASE_S_MAX = 2.0
 
 
 class Sweeper:
-    """Expires jobs past their deadline and uploads that were never completed."""
+    """Expires jobs past their deadline and uploads that were never completed, and erases users who are to be."""
 
     def __init__(self, store: Store, objects: Objects, worker: str, queues: Sequence[str]) -> None:
         """`worker` is the id under which the turn is taken."""
@@ -58,6 +61,9 @@ class Sweeper:
         for queue in self._queues:
             await self._sweep_queue(queue)
         await expire_uploads(self._store, self._objects)
+        with suppress(TimeoutError):  # the next sweep goes on from there
+            async with asyncio.timeout(_ERASE_S_MAX):
+                await erase_some(self._store, self._objects)
 
     async def _sweep_queue(self, queue: str) -> None:
         offset = 0

@@ -10,7 +10,8 @@ import hmac
 import re
 import secrets
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 __all__ = ["DEFAULT_SCOPES", "SCOPES", "ApiKey", "digest", "hint", "mint", "well_formed"]
 
@@ -33,14 +34,17 @@ DEFAULT_SCOPES = SCOPES - {"admin", "jobs:raw_workflow"}
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECK_CHARACTERS = 6  # 62^6 > 2^32
 _SHAPE = re.compile(r"aq_(?:live|adm)_[0-9A-Za-z]{49,92}", re.ASCII)
-_PEPPER_VERSION = "1"
+_SCHEME = "1"  # HMAC-SHA256 with one pepper
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
     """An API key as it is stored, which is without its secret. Times are ms since the epoch.
 
-    From `revoked_at_ms` on it is refused; that may lie ahead, where a rotation lets two keys overlap.
+    From `revoked_at_ms` on it is refused; that may lie ahead, where a rotation lets two keys overlap: then
+    `replaced_by` is its successor, and there `replaces` is this one. `rates` are its own tokens a minute by bucket
+    (submits, reads, uploads), over which it may not go however much its user has left. `networks` are the only ones
+    it is good from; none means any. `pepper` is the version of what it was hashed with.
     """
 
     id: str
@@ -51,6 +55,12 @@ class ApiKey:
     created_at_ms: int
     expires_at_ms: int
     revoked_at_ms: int | None = None
+    last_used_at_ms: int | None = None
+    rates: Mapping[str, int] = field(default_factory=dict)
+    networks: tuple[str, ...] = ()
+    replaces: str | None = None
+    replaced_by: str | None = None
+    pepper: str = ""
 
 
 def mint(*, admin: bool = False, random_bytes: int = 32) -> str:
@@ -67,11 +77,11 @@ def well_formed(secret: str) -> bool:
 
 
 def digest(secret: str, pepper: bytes) -> str:
-    """What a secret is stored and found under: the pepper's version, and HMAC-SHA256 in hex.
+    """What a secret is stored and found under: the scheme, and HMAC-SHA256 in hex.
 
     256 random bits need no slow hash; the pepper keeps a stolen dump from being of use to who can guess at secrets.
     """
-    return f"{_PEPPER_VERSION}:{hmac.digest(pepper, secret.encode(), 'sha256').hex()}"
+    return f"{_SCHEME}:{hmac.digest(pepper, secret.encode(), 'sha256').hex()}"
 
 
 def hint(secret: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from libs.access.networks import Network
 from libs.access.plan import Limits
 
 __all__ = ["Caller"]
@@ -14,7 +16,8 @@ class Caller:
     """What the rest of a request knows about its sender.
 
     `digest` is the HMAC of the secret: the scripts look the key up by it once more, so that a revoked key
-    is refused however fresh a cached caller is.
+    is refused however fresh a cached caller is. `rates` are the key's own, below the plan's; `networks` are where it
+    may be used from, none meaning anywhere.
     """
 
     user_id: str
@@ -25,6 +28,8 @@ class Caller:
     api_key_name: str
     digest: str
     scopes: frozenset[str]
+    rates: Mapping[str, int] = field(default_factory=dict)
+    networks: tuple[Network, ...] = ()
 
     def may(self, scope: str) -> bool:
         """Whether the key has the scope; `admin` has every scope."""

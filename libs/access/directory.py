@@ -3,29 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import fields
-from functools import lru_cache
+from contextlib import suppress
 from typing import Any
 
 import orjson
 
 from libs import limits
 from libs.access.caller import Caller
-from libs.access.plan import DEFAULT_PLANS, Limits
+from libs.access.networks import parse_network
+from libs.access.plans import Plans
 from libs.access.scripts import FIND_CALLER
 from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.replies import ReplyError
 
-__all__ = ["Directory", "limits_of"]
+__all__ = ["BlockedError", "Directory"]
 
-_NAMES = frozenset(field.name for field in fields(Limits))
 _LISTEN_AGAIN_S = 1.0
+_PING_S = 2.0
+#: How long one who has something open on the strength of a key may go on where the word of its end was lost.
+_LOOK_AGAIN_S = 4.0
+#: Said on the channel when everything must be looked up anew: a plan was changed.
+_EVERYTHING = b"*"
+_BLOCKED, _FAILURES_MAX, _FAILURES_MS = 1, limits.FAILED_CREDENTIALS_MAX, int(limits.FAILED_CREDENTIALS_S * 1000)
 
 _log = logging.getLogger(__name__)
+
+
+class BlockedError(Exception):
+    """The sender has failed too often, in all processes together; nothing was looked up."""
+
+    def __init__(self, for_s: float) -> None:
+        self.for_s = for_s
+        super().__init__(f"blocked for {for_s:g} s")
 
 
 class Directory:
@@ -38,31 +52,62 @@ class Directory:
     def __init__(
         self,
         store: Store,
+        plans: Plans | None = None,
         *,
         entries_max: int = limits.CACHED_CALLERS_MAX,
         ttl_s: float = limits.CACHED_CALLER_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
+        self._plans = plans or Plans()
         self._entries_max = entries_max
         self._ttl_s = ttl_s
         self._clock = clock
         self._callers: dict[str, tuple[float, Caller]] = {}  # oldest first
+        self._watched: dict[str, set[asyncio.Event]] = {}
         self._changes = 0
 
-    def remembered(self, digest: str) -> Caller | None:
-        """The caller, when it was looked up lately; asks nobody."""
-        found = self._callers.get(digest)
-        return found[1] if found is not None and self._clock() < found[0] else None
+    def remembered(self, *digests: str) -> Caller | None:
+        """The caller, when it was looked up lately under one of these; asks nobody."""
+        for digest in digests:
+            found = self._callers.get(digest)
+            if found is not None and self._clock() < found[0]:
+                return found[1]
+        return None
 
-    async def find_caller(self, digest: str) -> Caller | None:
-        """Who holds the key; None when it is unknown, revoked or expired, or its user suspended. Raises Unavailable."""
-        return self.remembered(digest) or await self._look_up(digest)
+    async def find_caller(self, *digests: str, sender: str = "") -> Caller | None:
+        """Who holds the key; None when it is unknown, revoked or expired, or its user not active.
+
+        `digests` are those of one secret, one for each pepper. A `sender` who is named is counted when there is no
+        such key; raises BlockedError when there were too many, and Unavailable.
+        """
+        return self.remembered(*digests) or await self._look_up(digests, sender)
 
     def forget(self, digest: str) -> None:
         """Look this key up anew, next time."""
         self._changes += 1
         self._callers.pop(digest, None)
+        for watching in self._watched.get(digest, ()):
+            watching.set()
+
+    async def until_refused(self, digest: str) -> None:
+        """Returns once the key is good no more: within a second, or in a few when this process cannot hear of it.
+
+        While Redis is away nobody can tell, and it does not return. An empty digest is that of a deployment without
+        keys, which is always good.
+        """
+        told = asyncio.Event()
+        self._watched.setdefault(digest, set()).add(told)
+        try:
+            while not digest or await self._still_good(digest):
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN_S if digest else None):
+                        await told.wait()
+                told.clear()
+        finally:
+            self._watched[digest].discard(told)
+            if not self._watched[digest]:
+                del self._watched[digest]
 
     async def listen(self) -> None:
         """Forget what is revoked or changed, as it happens; runs until canceled, whatever becomes of Redis."""
@@ -71,56 +116,62 @@ class Directory:
                 await self._hear()
             except (Unavailable, ReplyError) as error:
                 _log.warning("not hearing of revoked keys for the moment: %s", error)
+            self._forget_everything()
             await asyncio.sleep(_LISTEN_AGAIN_S)
 
     async def _hear(self) -> None:
-        async with self._store.subscription() as subscription:
+        async with self._store.subscription(ping_s=_PING_S) as subscription:
             await subscription.subscribe(self._store.keys.revoked)
-            # What was said while nobody listened is unknown.
-            self._changes += 1
-            self._callers.clear()
+            self._forget_everything()  # what was said while nobody listened is unknown
             async for _channel, digest in subscription:
-                self.forget(digest.decode())
+                if digest == _EVERYTHING:
+                    self._forget_everything()
+                else:
+                    self.forget(digest.decode())
 
-    async def _look_up(self, digest: str) -> Caller | None:
+    def _forget_everything(self) -> None:
+        self._changes += 1
+        self._callers.clear()
+        for watching in self._watched.values():
+            for told in watching:
+                told.set()
+
+    async def _still_good(self, digest: str) -> bool:
+        try:
+            return await self._look_up((digest,), "") is not None
+        except Unavailable:
+            return True
+
+    async def _look_up(self, digests: tuple[str, ...], sender: str) -> Caller | None:
         changes = self._changes
-        reply = await self._store.run(FIND_CALLER, (), (digest,))
+        hashed = hashlib.sha256(sender.encode()).hexdigest()[:32] if sender else ""
+        reply = await self._store.run(FIND_CALLER, (), (hashed, _FAILURES_MAX, _FAILURES_MS, *digests))
         if not reply:
             return None
-        caller, holds_s = _caller(digest, reply), reply[8] / 1000
+        if len(reply) == _BLOCKED:
+            raise BlockedError(reply[0] / 1000)
+        caller, holds_s = self._caller(reply), reply[8] / 1000
         if changes == self._changes:  # else the answer may be older than the change
             self._remember(caller, min(holds_s, self._ttl_s))
         return caller
+
+    def _caller(self, reply: list[Any]) -> Caller:
+        key_id, key_name, scopes, user_id, email, plan = (text.decode() for text in reply[:6])
+        return Caller(
+            user_id=user_id,
+            email=email,
+            plan=plan,
+            limits=self._plans.limits_of(plan, reply[7], reply[6]),
+            api_key_id=key_id,
+            api_key_name=key_name,
+            digest=reply[9].decode(),
+            scopes=frozenset(scopes.split()),
+            rates=orjson.loads(reply[10]) if reply[10] else {},
+            networks=tuple(map(parse_network, reply[11].decode().split())),
+        )
 
     def _remember(self, caller: Caller, for_s: float) -> None:
         self._callers.pop(caller.digest, None)
         while len(self._callers) >= self._entries_max:
             del self._callers[next(iter(self._callers))]
         self._callers[caller.digest] = (self._clock() + for_s, caller)
-
-
-def _caller(digest: str, reply: list[Any]) -> Caller:
-    key_id, key_name, scopes, user_id, email, plan = (text.decode() for text in reply[:6])
-    return Caller(
-        user_id=user_id,
-        email=email,
-        plan=plan,
-        limits=limits_of(plan, reply[7], reply[6]),
-        api_key_id=key_id,
-        api_key_name=key_name,
-        digest=digest,
-        scopes=frozenset(scopes.split()),
-    )
-
-
-@lru_cache(maxsize=1_024)
-def limits_of(plan: str, changed: bytes = b"", overrides: bytes = b"") -> Limits:
-    """A plan's limits with an admin's changes to the plan, and a user's overrides over both (JSON objects, or empty).
-
-    A plan that is no longer known counts as free. Numbers of a newer version are ignored.
-    """
-    found = DEFAULT_PLANS.get(plan, DEFAULT_PLANS["free"])
-    for changes in (changed, overrides):
-        if changes:
-            found = found.overridden({name: number for name, number in orjson.loads(changes).items() if name in _NAMES})
-    return found

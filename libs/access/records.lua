@@ -1,4 +1,5 @@
 -- Writing users and api keys, and telling every process's cache that a key's facts have changed.
+-- Needs: sha256.lua record.lua, behind this
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -11,10 +12,11 @@ local function store_user(id, email_digest, email, plan, overrides)
   redis.call('ZADD', KEY.users, now, id)
 end
 
-local function store_api_key(id, digest, user, name, scopes, hint, lives_ms)
+-- `more` is a list of further members: name, value, …
+local function store_api_key(id, digest, user, name, scopes, hint, lives_ms, more)
   local expires, record, by_id = now + lives_ms, KEY.api_key .. digest, KEY.api_key_id .. id
   redis.call('HSET', record, 'id', id, 'user', user, 'name', name, 'scopes', scopes, 'hint', hint,
-    'created', now, 'expires', expires)
+    'created', now, 'expires', expires, unpack(more))
   redis.call('SET', by_id, digest)
   redis.call('PEXPIREAT', record, expires + REMEMBERED_MS)
   redis.call('PEXPIREAT', by_id, expires + REMEMBERED_MS)
@@ -25,4 +27,11 @@ end
 
 local function forget(digest)
   redis.call('PUBLISH', KEY.revoked, digest)
+end
+
+local function forget_keys_of(user)
+  for _, id in ipairs(redis.call('ZRANGE', KEY.user_api_keys .. user, 0, -1)) do
+    local digest = redis.call('GET', KEY.api_key_id .. id)
+    if digest then forget(digest) end
+  end
 end

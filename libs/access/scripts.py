@@ -5,26 +5,44 @@ from __future__ import annotations
 from libs.store.script import Script
 
 __all__ = [
+    "BEGIN_ERASURE",
     "BOOTSTRAP",
     "CREATE_API_KEY",
     "CREATE_USER",
+    "END_ERASURE",
     "FIND_CALLER",
     "LIST_API_KEYS",
     "LIST_USERS",
+    "NOTE_USE",
+    "PUT_PLAN",
     "REVOKE_API_KEY",
+    "ROTATE_API_KEY",
     "UPDATE_USER",
 ]
 
 
-def _script(*files: str) -> Script:
-    return Script.of("libs.access", *files)
+def _script(file: str) -> Script:
+    return Script.of("libs.access", file)
 
 
-BOOTSTRAP = _script("records.lua", "bootstrap.lua")
-CREATE_API_KEY = _script("records.lua", "create_api_key.lua")
-CREATE_USER = _script("records.lua", "create_user.lua")
+def _act(file: str) -> Script:
+    """What an admin does: it is written into the audit log by the same script."""
+    return Script.of(
+        "libs", "access/records.lua", "audit/sha256.lua", "audit/record.lua", "access/facts.lua", f"access/{file}"
+    )
+
+
+BEGIN_ERASURE = _act("begin_erasure.lua")
+BOOTSTRAP = _act("bootstrap.lua")
+CREATE_API_KEY = _act("create_api_key.lua")
+CREATE_USER = _act("create_user.lua")
+PUT_PLAN = _act("put_plan.lua")
+REVOKE_API_KEY = _act("revoke_api_key.lua")
+ROTATE_API_KEY = _act("rotate_api_key.lua")
+UPDATE_USER = _act("update_user.lua")
+
+END_ERASURE = _script("end_erasure.lua")
 FIND_CALLER = _script("find_caller.lua")
 LIST_API_KEYS = _script("list_api_keys.lua")
 LIST_USERS = _script("list_users.lua")
-REVOKE_API_KEY = _script("records.lua", "revoke_api_key.lua")
-UPDATE_USER = _script("records.lua", "update_user.lua")
+NOTE_USE = _script("note_use.lua")

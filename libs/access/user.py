@@ -8,7 +8,7 @@ from typing import Literal
 
 __all__ = ["User", "UserStatus"]
 
-UserStatus = Literal["active", "suspended"]
+UserStatus = Literal["active", "suspended", "erasing"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Users in Redis: create, find, list, update."""
+"""Users in Redis: create, find, list, update, erase."""
 
 from __future__ import annotations
 
@@ -8,21 +8,41 @@ from typing import Any, cast
 
 import orjson
 
-from libs.access.plan import DEFAULT_PLANS
-from libs.access.scripts import CREATE_USER, LIST_USERS, UPDATE_USER
+from libs.access.plans import Plans
+from libs.access.scripts import BEGIN_ERASURE, CREATE_USER, END_ERASURE, LIST_USERS, UPDATE_USER
 from libs.access.user import User, UserStatus
+from libs.audit.act import COMMAND_LINE, Actor
 from libs.errors import Refusal, invalid
 from libs.ids import is_id, new_id
 from libs.store.client import Store
 
-__all__ = ["create_user", "email_digest", "list_users", "load_user", "load_user_by_email", "update_user"]
+__all__ = [
+    "begin_erasure",
+    "create_user",
+    "email_digest",
+    "end_erasure",
+    "list_users",
+    "load_user",
+    "load_user_by_email",
+    "update_user",
+]
+
+_DEFAULT = Plans()
 
 
-async def create_user(store: Store, email: str, plan: str, overrides: Mapping[str, int | None] | None = None) -> User:
+async def create_user(
+    store: Store,
+    email: str,
+    plan: str,
+    overrides: Mapping[str, int | None] | None = None,
+    *,
+    plans: Plans = _DEFAULT,
+    by: Actor = COMMAND_LINE,
+) -> User:
     """Store a new user. Refuses with `conflict` when the address, in whatever case, has one, and an unknown plan."""
     user_id, replaced = new_id("usr"), overrides or {}
-    arguments = (user_id, email_digest(email), email, plan, _built_in(plan), orjson.dumps(replaced))
-    reply = await store.run(CREATE_USER, (), arguments)
+    arguments = (user_id, email_digest(email), email, plan, _built_in(plan, plans), orjson.dumps(replaced))
+    reply = await store.run(CREATE_USER, (), (*arguments, *by.words))
     match reply[0]:
         case b"conflict":
             raise Refusal("conflict", "A user with this e-mail address exists already")
@@ -59,18 +79,37 @@ async def update_user(
     plan: str | None = None,
     overrides: Mapping[str, int | None] | None = None,
     status: UserStatus | None = None,
+    plans: Plans = _DEFAULT,
+    by: Actor = COMMAND_LINE,
 ) -> User:
-    """Change what is not None; it counts for the next request everywhere. Refuses `not_found` and an unknown plan."""
+    """Change what is not None; it counts for the next request everywhere.
+
+    Refuses `not_found`, an unknown plan, and `conflict` for a user who is being erased.
+    """
     if not is_id(user_id, "usr"):
         raise _no_user(user_id)
     new_overrides = b"" if overrides is None else orjson.dumps(overrides)
-    reply = await store.run(UPDATE_USER, (), (user_id, plan or "", _built_in(plan), new_overrides, status or ""))
+    arguments = (user_id, plan or "", _built_in(plan, plans), new_overrides, status or "")
+    reply = await store.run(UPDATE_USER, (), (*arguments, *by.words))
     match reply[0]:
         case b"not_found":
             raise _no_user(user_id)
         case b"unknown_plan":
             raise _unknown_plan(plan or "")
+        case b"conflict":
+            raise Refusal("conflict", "The user is being erased")
     return read_user(user_id, reply[1])
+
+
+async def begin_erasure(store: Store, user_id: str, by: Actor = COMMAND_LINE) -> None:
+    """Shut a user out for good, and note that everything of theirs is to go; again is fine. Refuses `not_found`."""
+    if not is_id(user_id, "usr") or await store.run(BEGIN_ERASURE, (), (user_id, *by.words)) == b"not_found":
+        raise _no_user(user_id)
+
+
+async def end_erasure(store: Store, user: User) -> None:
+    """Forget a user who is being erased: api keys, address and record. What else they had is gone by now."""
+    await store.run(END_ERASURE, (), (user.id, email_digest(user.email)))
 
 
 def email_digest(email: str) -> str:
@@ -91,8 +130,8 @@ def read_user(user_id: str, record: Sequence[bytes]) -> User:
     )
 
 
-def _built_in(plan: str | None) -> str:
-    return "1" if plan in DEFAULT_PLANS else "0"
+def _built_in(plan: str | None, plans: Plans) -> str:
+    return "1" if plan in plans.base else "0"
 
 
 def _no_user(user_id: str) -> Refusal:

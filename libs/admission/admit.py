@@ -28,6 +28,7 @@ __all__ = ["Admission", "Application", "QueueRule", "admit", "fingerprint"]
 
 _DAY_MS = 86_400_000
 _US = 1_000_000
+_EXTRA = 6  # where in the script's reply begins what differs by outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ async def admit(
     if outcome == b"admitted":
         return Admission(job_id, _new_job(job_id, caller, wanted, queue_rule, now_ms), replayed=False, rates=rates)
     if outcome == b"replayed":
-        return Admission(reply[5].decode(), None, replayed=True, rates=rates)
+        return Admission(reply[_EXTRA].decode(), None, replayed=True, rates=rates)
     raise _refusal(outcome.decode(), reply, caller, rates, now_ms)
 
 
@@ -158,12 +159,11 @@ def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list
 def _rates(reply: list[Any], caller: Caller, rule: RateRule | None, now_ms: int) -> tuple[Rate, ...]:
     rates: tuple[Rate, ...] = ()
     if rule is not None:
-        limit = rule.limit(caller, "submits")
-        rates = (Rate("submits", limit, max(0, int(reply[2])), rule.window_s, int(float(reply[3])) / _US),)
+        rates = (Rate("submits", int(reply[4]), max(0, int(reply[2])), rule.window_s, int(float(reply[3])) / _US),)
     quota = caller.limits.units_per_day
     if quota is not None:
         left_s = (_DAY_MS - now_ms % _DAY_MS) / 1000
-        rates += (Rate("jobs", quota, max(0, quota - int(reply[4])), _DAY_MS // 1000, left_s),)
+        rates += (Rate("jobs", quota, max(0, quota - int(reply[5])), _DAY_MS // 1000, left_s),)
     return rates
 
 
@@ -171,11 +171,11 @@ def _refusal(code: str, reply: list[Any], caller: Caller, rates: tuple[Rate, ...
     limits = caller.limits
     match code:
         case "idempotency_key_reused":
-            return Refusal(code, f"This idempotency key made job {reply[5].decode()} from another body")
+            return Refusal(code, f"This idempotency key made job {reply[_EXTRA].decode()} from another body")
         case "rate_limited":
             submits = rates[0]
             detail = f"At most {submits.limit} submissions in {submits.window_s} seconds"
-            return refused(code, detail, rates, "submits", int(float(reply[5])) / _US)
+            return refused(code, detail, rates, "submits", int(float(reply[_EXTRA])) / _US)
         case "queue_limit":
             detail = f"At most {limits.queued_max} of your jobs may wait at once"
             return refused(code, detail, rates, "queued", _drain_s(limits.queued_max))
@@ -188,7 +188,7 @@ def _refusal(code: str, reply: list[Any], caller: Caller, rates: tuple[Rate, ...
         case "draining":
             return Refusal(code, "The queue takes no new jobs for now", retry_after_s=30.0)
         case _:
-            return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[5]), float(reply[6])))
+            return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[_EXTRA]), float(reply[_EXTRA + 1])))
 
 
 def _drain_s(_queued: int) -> float:

@@ -75,6 +75,7 @@ async def take(store: Store, caller: Caller, bucket: Bucket, rule: RateRule, *, 
     reply = await store.run(TAKE, (), (caller.user_id, caller.digest, bucket, spend, limit, rule.window_s * _S))
     if reply[0] == b"invalid_token":
         raise Refusal("invalid_token")
+    limit = int(reply[4])  # of the api key's own bucket, when that is the one that runs out first
     rate = Rate(bucket, limit, max(0, int(reply[1])), rule.window_s, int(reply[2]) / _S)
     if reply[0] == b"rate_limited":
         detail = f"At most {limit} {bucket} in {rule.window_s} seconds"

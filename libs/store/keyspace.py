@@ -45,6 +45,7 @@ HEADS: dict[str, Head] = {
     "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
     "outbox": Head("outbox", "", "STREAM", "status changes that a webhook must be told", "until delivered"),
     "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
+    "recent": Head("recent", "", "STREAM", "the newest 100,000 admissions: job and user", "always"),
     # shares of a queue: one set of keys for each (user, queue)
     "share": Head("share:", "user:queue", "HASH", "weight, cap and virtual finish time", "40 d after its last use"),
     "lane": Head("lane:", "user:queue:fairness digest", "ZSET", "held jobs by priority and sequence", "while any"),
@@ -60,6 +61,7 @@ HEADS: dict[str, Head] = {
     # access
     "user": Head("user:", "user", "HASH", "a user", "always"),
     "users": Head("users", "", "ZSET", "ids of all users, oldest first", "always"),
+    "erasing": Head("erasing", "", "ZSET", "users who are being erased, by when that began", "until it is done"),
     "email": Head("email:", "digest", "STRING", "the user id of an e-mail address", "always"),
     "api_key": Head("apikey:", "digest", "HASH", "an api key, found by the HMAC of its secret", "30 d after expiry"),
     "api_key_id": Head("apikeyid:", "api key", "STRING", "the digest of an api key", "30 d after expiry"),
@@ -70,8 +72,9 @@ HEADS: dict[str, Head] = {
     "audit": Head("audit", "", "STREAM", "every admin act", "archived"),
     "stream_token": Head("streamtoken:", "digest", "STRING", "the job and api key of a stream token", "a minute"),
     # limits
-    "rate": Head("rate:", "user or api key:bucket", "STRING", "when the bucket is full again, in µs", "a minute"),
-    "usage": Head("usage:", "user:day", "HASH", "units held and used on a day", "40 d"),
+    "rate": Head("rate:", "user or key digest:bucket", "STRING", "when the bucket is full again, in µs", "a minute"),
+    "usage": Head("usage:", "user:day", "HASH", "units held and used on a day, used ones by kind too", "40 d"),
+    "usage_month": Head("usagemonth:", "user:month", "HASH", "units used in a month, by kind", "400 d"),
     "ledger": Head("ledger:", "user", "STREAM", "every reservation, settlement and refund", "archived"),
     "failures": Head("failures:", "address digest", "STRING", "failed credentials from an address", "a minute"),
     # files and backends
@@ -81,6 +84,15 @@ HEADS: dict[str, Head] = {
         "useruploads:", "user", "ZSET", "a user's pending uploads by the time they lapse", "while any"
     ),
     "catalogue": Head("catalogue:", "backend", "STRING", "models, samplers and node classes, as JSON", "a day"),
+    "limiter": Head("limiter:", "limiter", "HASH", "pace and pause of an outbound limiter", "1 h after its last use"),
+    "limiter_row": Head("limiterrow:", "limiter", "ZSET", "booked requests by the time they may start", "while any"),
+    "limiter_log": Head(
+        "limiterlog:", "limiter", "ZSET", "requests that count, by the time they cease to", "while any"
+    ),
+    "limiter_under_way": Head(
+        "limiterunderway:", "limiter", "ZSET", "requests booked or under way, by their lease", "while any"
+    ),
+    "breaker": Head("breaker:", "backend", "HASH", "a circuit breaker's state and counts", "1 h after its last use"),
 }
 
 
@@ -103,6 +115,7 @@ class Keyspace:
     idempotency: str
     outbox: str
     dead: str
+    recent: str
     share: str
     lane: str
     lanes: str
@@ -115,6 +128,7 @@ class Keyspace:
     sweeper: str
     user: str
     users: str
+    erasing: str
     email: str
     api_key: str
     api_key_id: str
@@ -126,12 +140,18 @@ class Keyspace:
     stream_token: str
     rate: str
     usage: str
+    usage_month: str
     ledger: str
     failures: str
     upload: str
     uploads: str
     user_uploads: str
     catalogue: str
+    limiter: str
+    limiter_row: str
+    limiter_log: str
+    limiter_under_way: str
+    breaker: str
 
     @classmethod
     def with_prefix(cls, prefix: str) -> Keyspace:

@@ -1,4 +1,4 @@
-"""Who is calling: from the request's credential to a Caller, most often without asking Redis."""
+"""Who is calling: from the request's credential to a Caller."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from apps.api.stream_tokens import caller_of_token, token_in
-from libs.access.api_key import SCOPES, digest, well_formed
+from libs.access.api_key import SCOPES
 from libs.access.caller import Caller
-from libs.access.directory import Directory, limits_of
+from libs.access.directory import Directory
+from libs.access.door import Door
+from libs.access.plans import Plans
 from libs.errors import ArqadeError, Refusal
 from libs.store.client import Store
 
@@ -24,7 +26,7 @@ LOCAL_CALLER = Caller(
     user_id="usr_00000000000000000000000000",
     email="local@localhost",
     plan="internal",
-    limits=limits_of("internal"),
+    limits=Plans().limits_of("internal"),
     api_key_id="apikey_00000000000000000000000000",
     api_key_name="local",
     digest="",
@@ -38,14 +40,12 @@ class Authenticate:
     A public route answers whatever the credential is. What cannot be a key of ours never reaches Redis.
     """
 
-    def __init__(
-        self, app: ASGIApp, directory: Directory, store: Store, *, pepper: bytes, enabled: bool = True
-    ) -> None:
+    def __init__(self, app: ASGIApp, door: Door, directory: Directory, store: Store, *, enabled: bool = True) -> None:
         """`store` is where stream tokens are kept."""
         self._app = app
-        self._store = store
+        self._door = door
         self._directory = directory
-        self._pepper = pepper
+        self._store = store
         self._enabled = enabled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,15 +66,21 @@ class Authenticate:
     async def _caller(self, scope: Scope) -> Caller | None:
         secret = credential(scope["headers"])
         if secret is None:
-            followed = token_in(scope)
-            return None if followed is None else await caller_of_token(self._store, self._directory, *followed)
-        hashed = digest(secret, self._pepper)
-        caller = self._directory.remembered(hashed)
-        if caller is None and well_formed(secret):
-            caller = await self._directory.find_caller(hashed)
-        if caller is None:
-            raise Refusal("invalid_token")
+            return await self._caller_of_token(scope)
+        return await self._door.let_in(secret, _host(scope))
+
+    async def _caller_of_token(self, scope: Scope) -> Caller | None:
+        followed = token_in(scope)
+        caller = None if followed is None else await caller_of_token(self._store, self._directory, *followed)
+        if caller is not None:
+            self._door.check_network(caller, _host(scope))
         return caller
+
+
+def _host(scope: Scope) -> str | None:
+    """The address that the request came from, as a trusted proxy says or as the socket does."""
+    client: tuple[str, int] | None = scope.get("client")
+    return client[0] if client else None
 
 
 def credential(headers: Iterable[tuple[bytes, bytes]]) -> str | None:

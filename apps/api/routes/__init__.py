@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from apps.api.routes import artifacts, errors, events, health, jobs, kind_runs, kinds, me, uploads
-from apps.api.routes.admin import api_keys, users
+from apps.api.routes import artifacts, backends, errors, events, health, jobs, kind_runs, kinds, me, uploads, usage
+from apps.api.routes.admin import api_keys, audit, plans, queues, users
+from apps.api.routes.admin import jobs as all_jobs
+from apps.api.routes.admin import usage as all_usage
 
 __all__ = ["ROUTES"]
 
@@ -14,9 +16,16 @@ ROUTES = [
     *kind_runs.ROUTES,
     *uploads.ROUTES,
     *kinds.ROUTES,
+    *backends.ROUTES,
     *me.ROUTES,
+    *usage.ROUTES,
     *users.ROUTES,
     *api_keys.ROUTES,
+    *plans.ROUTES,
+    *all_jobs.ROUTES,
+    *queues.ROUTES,
+    *audit.ROUTES,
+    *all_usage.ROUTES,
     *health.ROUTES,
     *errors.ROUTES,
 ]

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from apps.api.body import read_object
 from apps.api.event_stream import EventStream
-from apps.api.following import follow, read_event_id, refuse_too_many
+from apps.api.following import counted, follow, read_event_id, refuse_too_many
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -39,7 +39,8 @@ async def follow_job(request: Request) -> Response:
     if job.finished and last_id is not None and last_id == job.last_event:
         return Response(status_code=_NO_CONTENT)
     refuse_too_many(request.api, caller)
-    return EventStream(follow(request.api, caller, job.id, last_id), request.api.draining, {})
+    api = request.api
+    return EventStream(follow(api, caller, job.id, last_id), api.endings(caller), counted(api, caller))
 
 
 async def create_token(request: Request) -> Response:

@@ -8,13 +8,14 @@ from starlette.responses import Response
 
 from apps.api.request import Request
 from apps.api.responses import Json
+from apps.api.routes.backends import measure_backends
 from apps.api.routing import PUBLIC, Endpoint, Route, route
 from libs.errors import Refusal, Unavailable
+from libs.jobs.queues import QUEUES
 from libs.metrics import CONTENT_TYPE
 
 __all__ = ["METRICS_ROUTES", "ROUTES"]
 
-_QUEUES = ("gpu", "cpu", "net")
 #: ARQ's ZSET holds a queue's unfinished jobs in three bands of score: ready, timed (a lease, a retry, a start), held.
 _BANDS = (("ready", "-inf", "(1e12"), ("timed", "1e12", "(8e15"), ("held", "8e15", "+inf"))
 
@@ -54,13 +55,14 @@ async def metrics(request: Request) -> Response:
 async def render_metrics(request: Request) -> Response:
     """Prometheus's text format."""
     await _measure_queues(request)
+    await measure_backends(request)
     return Response(request.resources.metrics.render(), media_type=CONTENT_TYPE)
 
 
 async def _measure_queues(request: Request) -> None:
     """Set the depth of every queue; without Redis the numbers are dropped rather than old."""
     store, queued = request.resources.cells.shared, request.resources.metrics.queued
-    bands = [(queue, *band) for queue in _QUEUES for band in _BANDS]
+    bands = [(queue, *band) for queue in QUEUES for band in _BANDS]
     try:
         counts = await asyncio.gather(
             *[store.call("ZCOUNT", store.keys.zset_of(queue), low, high) for queue, _band, low, high in bands]

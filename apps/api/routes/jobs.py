@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from starlette.responses import Response
 
 from apps.api.body import read_object
 from apps.api.job_answers import answer_job, job_json
+from apps.api.job_filter import wanted_jobs
 from apps.api.order import Envelope, order_of
-from apps.api.paging import bad_parameter, page, read_page
+from apps.api.paging import page, read_page
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -18,8 +17,7 @@ from apps.api.waiting import preferred_wait_s
 from libs.errors import Refusal
 from libs.jobs.job import Job
 from libs.jobs.lifecycle import cancel
-from libs.jobs.lookup import Wanted, list_jobs, load_job
-from libs.jobs.status import STATUSES
+from libs.jobs.lookup import list_jobs, load_job
 
 __all__ = ["ROUTES"]
 
@@ -31,7 +29,7 @@ async def submit_job(request: Request) -> Response:
     """Submit a job: 202 at once, or with `Prefer: wait=n` 201 when it ends in time."""
     body = await read_object(request)
     envelope, at = order_of(body)
-    wait_s = preferred_wait_s(request.headers.get("prefer"))
+    wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     submitted = await submit(request, _PATH, body, envelope, at)
     return await answer_submitted(
         request, submitted, wait_s or 0, finished_status=_CREATED, preferred=wait_s is not None
@@ -42,7 +40,7 @@ async def show_jobs(request: Request) -> Response:
     """A page of the caller's jobs, newest first."""
     wish = read_page(request)
     found = await list_jobs(
-        request.home, request.caller.user_id, _wanted(request), limit=wish.limit, before=wish.after or None
+        request.home, request.caller.user_id, wanted_jobs(request), limit=wish.limit, before=wish.after or None
     )
     return page(request, [job_json(request.resources, job) for job in found.jobs], found.before)
 
@@ -76,26 +74,6 @@ async def retry_job(request: Request) -> Response:
 
 async def _load(request: Request) -> Job:
     return await load_job(request.home, request.caller.user_id, request.path_params["id"])
-
-
-def _wanted(request: Request) -> Wanted:
-    query = request.query_params
-    status = query.get("status")
-    if status is not None and status not in STATUSES:
-        raise bad_parameter("status", f"The status is one of: {', '.join(STATUSES)}")
-    return Wanted(status=status, kind=query.get("kind"), created_after_ms=_created_after_ms(query.get("created_after")))
-
-
-def _created_after_ms(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise bad_parameter("created_after", "A time as in RFC 3339, with its offset: 2026-01-31T12:00:00Z")
-    return int(at.timestamp() * 1000)
 
 
 ROUTES = (

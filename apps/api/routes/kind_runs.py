@@ -25,7 +25,7 @@ def _run(kind: str) -> Endpoint:
     async def run_kind(request: Request) -> Response:
         """200 with the finished job, 202 when it takes longer; the body is the input itself."""
         body = await read_object(request)
-        wait_s = preferred_wait_s(request.headers.get("prefer"))
+        wait_s = preferred_wait_s(request.headers.getlist("prefer"))
         submitted = await submit(request, _path(kind), body, Envelope(kind=kind, input=body), ())
         return await answer_submitted(
             request,

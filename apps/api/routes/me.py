@@ -9,7 +9,7 @@ from starlette.responses import Response
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route
-from apps.api.views import limits_view
+from apps.api.views import limits_view, rates_view
 from libs.admission.rate import Bucket, take
 
 __all__ = ["ROUTES"]
@@ -27,7 +27,12 @@ async def me(request: Request) -> Response:
             "id": caller.user_id,
             "email": caller.email,
             "plan": caller.plan,
-            "api_key": {"id": caller.api_key_id, "name": caller.api_key_name, "scopes": sorted(caller.scopes)},
+            "api_key": {
+                "id": caller.api_key_id,
+                "name": caller.api_key_name,
+                "scopes": sorted(caller.scopes),
+                "limits": rates_view(caller.rates),
+            },
             "limits": limits_view(caller.limits),
             "left": {"units_today": units, **dict(zip(_BUCKETS, rates, strict=True))},
         }

@@ -1,1 +1,1 @@
-"""What an admin may do: users and api keys."""
+"""What an admin may do: users, api keys, plans; queues, jobs, workers; usage and the audit log."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from typing import Annotated, Any, Literal, get_type_hints
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from starlette.responses import Response
 
 from apps.api.body import read_object
@@ -16,12 +17,16 @@ from apps.api.routing import route
 from apps.api.validation import validated
 from apps.api.views import user_view
 from libs import limits
-from libs.access.plan import Limits
-from libs.access.users import create_user, list_users, load_user, update_user
+from libs.access.plan_numbers import PLAN_NAME, SomeNumbers
+from libs.access.users import begin_erasure, create_user, list_users, load_user, update_user
+from libs.accounts.erase import erase_user
+from libs.accounts.reshare import reshare_user
+from libs.errors import Refusal, Unavailable
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "NewUser"]
 
-_NUMBER_MAX = 2**53 - 1
+_ERASE_S_MAX = 5.0
+_NO_CONTENT, _ACCEPTED = 204, 202
 
 
 class Body(BaseModel):
@@ -45,17 +50,7 @@ def _address(text: str) -> str:
 
 
 Email = Annotated[str, Field(max_length=limits.EMAIL_LENGTH_MAX), AfterValidator(_address)]
-PlanName = Annotated[str, BeforeValidator(_lower), Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
-
-#: Numbers of a plan, replaced for one user; a number that is null is unlimited.
-Overrides: type[BaseModel] = create_model(
-    "Overrides",
-    __base__=Body,
-    **{  # type: ignore[call-overload]  # fields of a dataclass are those of the model
-        field.name: (Annotated[get_type_hints(Limits)[field.name], Field(ge=0, le=_NUMBER_MAX)], None)
-        for field in fields(Limits)
-    },
-)
+PlanName = Annotated[str, BeforeValidator(_lower), Field(pattern=f"^{PLAN_NAME.pattern}$")]
 
 
 class NewUser(Body):
@@ -63,21 +58,28 @@ class NewUser(Body):
 
     email: Email
     role: PlanName = "free"
-    overrides: Overrides | None = None
+    overrides: SomeNumbers | None = None
 
 
 class UserChange(Body):
     """PATCH /admin/users/{id}: what is absent stays; `overrides` replaces all former ones."""
 
     role: PlanName | None = None
-    overrides: Overrides | None = None
+    overrides: SomeNumbers | None = None
     status: Literal["active", "suspended"] | None = None
 
 
 async def create(request: Request) -> Response:
     """201 with the new user."""
-    wanted = validated(NewUser, await read_object(request))
-    user = await create_user(request.resources.cells.shared, wanted.email, wanted.role, _given(wanted.overrides))
+    wanted, resources = validated(NewUser, await read_object(request)), request.resources
+    user = await create_user(
+        resources.cells.shared,
+        wanted.email,
+        wanted.role,
+        _given(wanted.overrides),
+        plans=resources.plans,
+        by=request.actor,
+    )
     return Json(user_view(user), 201, {"Location": f"/admin/users/{user.id}"})
 
 
@@ -96,20 +98,44 @@ async def fetch(request: Request) -> Response:
 
 
 async def change(request: Request) -> Response:
-    """200 with the user as they are now; the change counts for their next request."""
-    wanted = validated(UserChange, await read_object(request))
+    """200 with the user as they are now; it counts for their next request, and for the jobs they have waiting."""
+    wanted, resources = validated(UserChange, await read_object(request)), request.resources
+    user_id = request.path_params["user_id"]
+    if wanted.status == "suspended":
+        _refuse_self(request, user_id)
     user = await update_user(
-        request.resources.cells.shared,
-        request.path_params["user_id"],
+        resources.cells.shared,
+        user_id,
         plan=wanted.role,
         overrides=_given(wanted.overrides),
         status=wanted.status,
+        plans=resources.plans,
+        by=request.actor,
     )
+    await reshare_user(resources.cells.home_of(user_id), resources.plans, user_id)
     return Json(user_view(user))
 
 
-def _given(overrides: BaseModel | None) -> dict[str, int | None] | None:
-    return None if overrides is None else overrides.model_dump(exclude_unset=True)
+async def erase(request: Request) -> Response:
+    """204 when everything of the user's is gone; 202 while it is being erased, which goes on without us."""
+    resources, user_id = request.resources, request.path_params["user_id"]
+    _refuse_self(request, user_id)
+    await begin_erasure(resources.cells.shared, user_id, request.actor)
+    with suppress(TimeoutError, Unavailable):
+        async with asyncio.timeout(_ERASE_S_MAX):
+            if await erase_user(resources.cells.home_of(user_id), resources.objects, user_id):
+                return Response(status_code=_NO_CONTENT)
+    return Json(user_view(await load_user(resources.cells.shared, user_id)), _ACCEPTED)
+
+
+def _refuse_self(request: Request, user_id: str) -> None:
+    """Nobody shuts themselves out: the last admin would be gone."""
+    if user_id == request.caller.user_id:
+        raise Refusal("conflict", "This is you: ask another admin")
+
+
+def _given(overrides: SomeNumbers | None) -> dict[str, int | None] | None:
+    return None if overrides is None else overrides.given()
 
 
 ROUTES = [
@@ -117,4 +143,5 @@ ROUTES = [
     route("GET", "/admin/users", list_page, scope="admin", bucket="reads"),
     route("GET", "/admin/users/{user_id}", fetch, scope="admin", bucket="reads"),
     route("PATCH", "/admin/users/{user_id}", change, scope="admin", bucket="reads"),
+    route("DELETE", "/admin/users/{user_id}", erase, scope="admin", bucket="reads"),
 ]

@@ -32,7 +32,7 @@ async def test_two_calls_make_a_user_with_a_key_that_works(api: Api) -> None:
     assert made["hint"] == f"{made['api_key'][:12]}…{made['api_key'][-4:]}"
     me = (await api.http.get("/api/v1/me", headers=bearer(made["api_key"]))).json()
     assert (me["id"], me["email"], me["plan"]) == (user["id"], "someone@example.com", "pro")
-    assert me["api_key"] == {"id": made["id"], "name": "ci", "scopes": sorted(DEFAULT_SCOPES)}
+    assert me["api_key"] == {"id": made["id"], "name": "ci", "scopes": sorted(DEFAULT_SCOPES), "limits": {}}
     assert me["left"] == {"units_today": 100, "submits": 20, "reads": 599, "uploads": 60}
 
 

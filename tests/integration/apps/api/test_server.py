@@ -206,3 +206,54 @@ def _admin_key(redis: RedisServer) -> str:
         return secret
 
     return asyncio.run(make())
+
+
+def test_metrics_have_a_port_of_their_own_when_one_is_set(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> None:
+    port = Ports(tmp_path / "ports.json").port_for("prometheus")
+    with api_process(tmp_path, valkey.url, s3, prometheus_port=port, metrics_public="false") as api:
+        eventually(lambda: _status(f"http://127.0.0.1:{port}/ping") == 200)
+        assert "arqade_http_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert _status(f"http://127.0.0.1:{port}/health") == 404
+        assert _status(api.url + "/metrics") == 404
+        assert api.stop() == 0
+
+
+def test_only_trusted_proxies_are_believed_about_tls(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> None:
+    behind = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+    with api_process(tmp_path, valkey.url, s3, trusted_proxies="127.0.0.1") as api:
+        assert "strict-transport-security" in httpx.get(api.url + "/ping", headers=behind).headers
+
+
+def test_nobody_else_is(running: ApiProcess) -> None:
+    headers = httpx.get(running.url + "/ping", headers={"X-Forwarded-Proto": "https"}).headers
+    assert "strict-transport-security" not in headers
+
+
+def test_a_websocket_that_leads_nowhere_is_turned_away(running: ApiProcess) -> None:
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+    ask = [b"GET /ws/nowhere HTTP/1.1", b"Host: x", b"Upgrade: websocket", b"Connection: Upgrade"]
+    with socket.create_connection(running.address, timeout=5) as connection:
+        connection.sendall(b"\r\n".join([*ask, key, b"Sec-WebSocket-Version: 13", b"", b""]))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 403")
+
+
+def _status(url: str) -> int:
+    try:
+        return httpx.get(url).status_code
+    except httpx.ConnectError:
+        return 0
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_eleven_megabytes_are_answered_with_413_and_nothing_breaks_on_the_way(
+    tmp_path: Path, valkey: RedisServer, s3: S3Server, *, chunked: bool
+) -> None:
+    megabyte = bytes(1024 * 1024)
+    with api_process(tmp_path, valkey.url, s3) as api:
+        headers = {"Content-Type": "application/json", "x-api-key": _admin_key(valkey)}
+        content = iter([megabyte] * 11) if chunked else megabyte * 11
+        with httpx.Client(base_url=api.url, headers=headers) as client:
+            answer = client.post("/admin/users", content=content)
+            assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+            assert answer.headers["x-ratelimit-remaining"]
+            assert client.get("/admin/users").status_code == 200

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from libs.access.api_key import DEFAULT_SCOPES, digest, mint
 from libs.access.api_keys import create_api_key, revoke_api_key
-from libs.access.directory import Directory
+from libs.access.directory import BlockedError, Directory
+from libs.access.plan import DEFAULT_PLANS
+from libs.access.plans import Plans, put_plan
 from libs.access.users import create_user, update_user
 from libs.store.client import Store
 
@@ -148,3 +151,62 @@ async def test_after_an_outage_of_the_channel_everything_is_looked_up_anew(
     assert await directory.find_caller(known.digest)
     await revoke_api_key(store, known.key_id)
     await forgotten(directory, known)
+
+
+# What is open on the strength of a key
+
+
+async def until(task: asyncio.Task[None], within_s: float) -> bool:
+    """Whether it ends in time."""
+    await asyncio.wait({task}, timeout=within_s)
+    return task.done()
+
+
+async def test_who_has_something_open_hears_of_the_keys_end_at_once(
+    store: Store, directory: Directory, known: Known
+) -> None:
+    several = [asyncio.create_task(directory.until_refused(known.digest)) for _ in range(3)]
+    assert not await until(several[0], 0.2)
+    await update_user(store, known.user_id, plan="free")
+    assert not await until(several[0], 0.2)
+    await revoke_api_key(store, known.key_id)
+    assert [await until(one, 1.0) for one in several] == [True] * 3
+    assert not directory._watched
+
+
+async def test_a_key_that_ended_before_anybody_watched_is_noticed(store: Store, known: Known) -> None:
+    await revoke_api_key(store, known.key_id)
+    assert await until(asyncio.create_task(Directory(store).until_refused(known.digest)), 1.0)
+
+
+async def test_a_deployment_without_keys_never_ends_anything(directory: Directory) -> None:
+    watching = asyncio.create_task(directory.until_refused(""))
+    await asyncio.sleep(0)
+    directory.forget("")
+    assert not await until(watching, 0.1)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert not directory._watched
+
+
+async def test_a_changed_plan_is_told_to_everybody(store: Store, directory: Directory, known: Known) -> None:
+    caller = await directory.find_caller(known.digest)
+    assert caller is not None
+    assert caller.limits.queued_max == 100
+    await put_plan(store, Plans(), "pro", replace(DEFAULT_PLANS["pro"], queued_max=7))
+    await forgotten(directory, known)
+    caller = await directory.find_caller(known.digest)
+    assert caller is not None
+    assert (caller.limits.queued_max, caller.limits.slots) == (7, 7)
+
+
+async def test_failures_of_a_sender_are_counted_and_then_nothing_is_looked_up(store: Store, known: Known) -> None:
+    directory = Directory(store)
+    for _ in range(20):
+        assert await directory.find_caller(digest(mint(), PEPPER), sender="192.0.2.1") is None
+    with pytest.raises(BlockedError) as blocked:
+        await directory.find_caller(known.digest, sender="192.0.2.1")
+    assert 0 < blocked.value.for_s <= 60
+    assert await directory.find_caller(known.digest, sender="192.0.2.2")
+    assert await directory.find_caller(digest(mint(), PEPPER)) is None
+    assert not any("192.0.2" in str(key) for key in await store.call("KEYS", store.keys.failures + "*"))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -16,46 +14,10 @@ from arq.worker import func
 
 from libs.jobs.lifecycle import FencedError, cancel, finish
 from libs.jobs.lookup import load_job
-from libs.queue.pool import open_pool
 from libs.queue.running import Running
-from libs.queue.worker import FairWorker
 from libs.store.client import Store
-from tests.conftest import RedisServer
 from tests.fakes.callers import make_caller, submit
-
-Handler = Callable[[Running], Awaitable[None]]
-StartWorker = Callable[..., Awaitable[FairWorker]]
-
-
-@pytest.fixture
-async def pool(valkey: RedisServer) -> AsyncIterator[ArqRedis]:
-    opened = await open_pool(valkey.url)
-    yield opened
-    await opened.aclose()
-
-
-@pytest.fixture
-async def start_worker(store: Store, pool: ArqRedis) -> AsyncIterator[StartWorker]:
-    """Start workers of the test; each is drained at its end."""
-    async with AsyncExitStack() as stack:
-
-        async def start(run: Handler, functions: tuple[Any, ...] = (), **options: Any) -> FairWorker:
-            async def ping(_ctx: dict[str, Any]) -> str:
-                return "pong"
-
-            worker = FairWorker(
-                [func(ping, name="ping"), *functions], store=store, pool=pool, run=run, queues=["cpu"], **options
-            )
-            task = asyncio.create_task(worker.main())
-
-            async def end() -> None:
-                await worker.drain(0)
-                await task
-
-            stack.push_async_callback(end)
-            return worker
-
-        yield start
+from tests.integration.libs.queue.conftest import StartWorker
 
 
 async def succeed(store: Store, running: Running) -> None:
@@ -188,8 +150,8 @@ async def test_a_worker_recycles_after_its_number_of_jobs(store: Store, start_wo
 async def test_stock_enqueue_job_runs_here_and_keeps_its_result(
     store: Store, pool: ArqRedis, start_worker: StartWorker
 ) -> None:
-    async def add(_ctx: dict[str, Any], a: int, b: int) -> int:
-        return a + b
+    async def add(ctx: dict[Any, Any], *args: Any, **kwargs: Any) -> int:
+        return sum(args)
 
     async def refuse(_running: Running) -> None:
         raise AssertionError("no job of ours is here")

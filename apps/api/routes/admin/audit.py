@@ -1,0 +1,24 @@
+"""The audit log, for admins. `arqade audit verify` checks its chain."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from apps.api.admin_views import act_view
+from apps.api.paging import page, read_page
+from apps.api.request import Request
+from apps.api.routing import route
+from libs.audit.log import WantedActs, list_acts
+
+__all__ = ["ROUTES"]
+
+
+async def list_page(request: Request) -> Response:
+    """What admins did, newest first; by `?act=`, on whom `?on=` and by whom `?actor=` if wished."""
+    wish, query = read_page(request), request.query_params
+    wanted = WantedActs(act=query.get("act"), on=query.get("on"), actor=query.get("actor"))
+    found = await list_acts(request.resources.cells.shared, wanted, limit=wish.limit, before=wish.after)
+    return page(request, [act_view(act) for act in found.found], found.before)
+
+
+ROUTES = [route("GET", "/admin/audit", list_page, scope="admin", bucket="reads")]

@@ -1,0 +1,57 @@
+"""All users' jobs, and the dead ones among them, for admins."""
+
+from __future__ import annotations
+
+from starlette.responses import Response
+
+from apps.api.admin_views import dead_view, running_job_view
+from apps.api.job_filter import wanted_jobs
+from apps.api.paging import page, read_page
+from apps.api.request import Request
+from apps.api.responses import Json
+from apps.api.routing import route
+from libs.access.users import load_user
+from libs.admission.replay import replay_dead
+from libs.jobs.dead import list_dead
+from libs.jobs.lookup import list_jobs
+from libs.jobs.recent import list_recent
+
+__all__ = ["ROUTES"]
+
+
+async def list_page(request: Request) -> Response:
+    """Jobs, newest first: the newest 100,000 of all users, or all of `?user_id=`; by status and kind if wished."""
+    wish, wanted, cells = read_page(request), wanted_jobs(request), request.resources.cells
+    user_id = request.query_params.get("user_id")
+    if user_id is None:
+        found = await list_recent(cells.shared, wanted, limit=wish.limit, before=wish.after)
+    else:
+        await load_user(cells.shared, user_id)
+        store = cells.home_of(user_id)
+        found = await list_jobs(store, user_id, wanted, limit=wish.limit, before=wish.after or None)
+    return page(request, [running_job_view(job) for job in found.jobs], found.before)
+
+
+async def list_dead_page(request: Request) -> Response:
+    """Jobs given up because every worker that ran them was lost, the latest first."""
+    wish = read_page(request)
+    found = await list_dead(request.resources.cells.shared, limit=wish.limit + 1, after=wish.after)
+    more = len(found) > wish.limit
+    found = found[: wish.limit]
+    return page(request, [dead_view(one) for one in found], found[-1].job.id if more else None)
+
+
+async def replay(request: Request) -> Response:
+    """202 with a new job of the same user and input; the dead one leaves its list."""
+    resources = request.resources
+    job = await replay_dead(
+        resources.cells.shared, resources.plans, resources.queue_rule, request.path_params["id"], request.actor
+    )
+    return Json(running_job_view(job), 202)
+
+
+ROUTES = [
+    route("GET", "/admin/jobs", list_page, scope="admin", bucket="reads"),
+    route("GET", "/admin/dead", list_dead_page, scope="admin", bucket="reads"),
+    route("POST", "/admin/dead/{id}/replay", replay, scope="admin", bucket="reads"),
+]

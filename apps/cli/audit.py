@@ -1,0 +1,59 @@
+"""`arqade audit`: whether the audit log is what was once written."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import click
+
+from apps.cli.configuration import env_file_option, load_settings
+from apps.cli.first_key import open_store
+from apps.settings import Settings
+from libs.audit.chain import BrokenChainError, Chain, Link, verify
+
+__all__ = ["audit"]
+
+_LINK = re.compile(r"([1-9]\d{0,15}):([0-9a-f]{64})")
+
+
+@click.group()
+def audit() -> None:
+    """The log of what admins did."""
+
+
+@audit.command("verify")
+@click.option("--noted", help="NUMBER:HASH as an earlier run printed it: that entry must be there, unchanged.")
+@env_file_option
+def verify_(noted: str | None, env_file: Path | None) -> None:
+    """Follow the chain of hashes through the whole log; exit code 1 when it is broken.
+
+    Prints the newest entry's number and hash. Keep it where whoever can write to Redis cannot: without it, a whole new
+    chain, or one that ends too early, looks like a good one.
+    """
+    link = None
+    if noted is not None:
+        match = _LINK.fullmatch(noted)
+        if match is None:
+            raise click.BadParameter("NUMBER:HASH is what an earlier run printed", param_hint="--noted")
+        link = Link(int(match[1]), match[2])
+    _tell(asyncio.run(_verify(load_settings(env_file), link)))
+
+
+async def _verify(settings: Settings, noted: Link | None) -> Chain | None:
+    async with open_store(settings) as store:
+        try:
+            return await verify(store, noted)
+        except BrokenChainError as error:
+            raise click.ClickException(f"the audit log was tampered with: {error}") from None
+
+
+def _tell(chain: Chain | None) -> None:
+    if chain is None:
+        click.echo("no entries", err=True)
+        return
+    count = chain.last.number - chain.first.number + 1
+    archived = f"; {chain.first.number - 1} before them were archived" if chain.first.number > 1 else ""
+    click.echo(f"{count} entries are as they were written{archived}", err=True)
+    click.echo(f"{chain.last.number}:{chain.last.hash}")

@@ -1,0 +1,74 @@
+"""The numbers of a plan as someone writes them down: in a file, in the admin API, or over one user's plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from libs.access.plan import Limits
+
+__all__ = ["PLAN_NAME", "AllNumbers", "SomeNumbers", "numbers_of"]
+
+PLAN_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
+
+_MANY = 2**53 - 1
+_TEN_YEARS_S = 10 * 365 * 86_400
+_WEEK_S = 7 * 86_400
+
+Count = Annotated[int, Field(ge=0, le=_MANY)]
+#: A rate of none a minute would be no rate; who is to do nothing is suspended.
+Rate = Annotated[int, Field(ge=1, le=1_000_000)]
+Weight = Annotated[int, Field(ge=1, le=1_000)]
+Slots = Annotated[int, Field(ge=0, le=100_000)]
+UrlLife = Annotated[int, Field(ge=60, le=_WEEK_S)]
+Retention = Annotated[int, Field(ge=60, le=_TEN_YEARS_S)]
+
+
+class _Numbers(BaseModel):
+    model_config = {"extra": "forbid", "strict": True, "frozen": True}
+
+
+class AllNumbers(_Numbers):
+    """A whole plan: every number, null for unlimited."""
+
+    units_per_day: Count | None
+    slots: Slots
+    submits_per_minute: Rate | None
+    reads_per_minute: Rate | None
+    uploads_per_minute: Rate | None
+    queued_max: Count
+    pictures_per_job: Count
+    artifact_url_ttl_s: UrlLife
+    retention_s: Retention
+    weight: Weight
+
+    def limits(self) -> Limits:
+        """The plan."""
+        return Limits(**self.model_dump())
+
+
+class SomeNumbers(_Numbers):
+    """Those numbers of a plan that differ for one user; what is absent is the plan's."""
+
+    units_per_day: Count | None = None
+    slots: Slots = 0
+    submits_per_minute: Rate | None = None
+    reads_per_minute: Rate | None = None
+    uploads_per_minute: Rate | None = None
+    queued_max: Count = 0
+    pictures_per_job: Count = 0
+    artifact_url_ttl_s: UrlLife = 60
+    retention_s: Retention = 60
+    weight: Weight = 1
+
+    def given(self) -> dict[str, int | None]:
+        """The numbers that were given."""
+        return self.model_dump(exclude_unset=True)
+
+
+def numbers_of(limits: Limits) -> dict[str, int | None]:
+    """The numbers of a plan by name."""
+    return asdict(limits)
