@@ -13,6 +13,7 @@ from libs.store.client import Store
 __all__ = ["Offers"]
 
 _FRESH_S = 5.0
+_UNKNOWN_S = 0.5
 _NOTHING = Offer()
 
 
@@ -33,5 +34,5 @@ class Offers:
             return known[1]
         stored = await self._store.call("GET", self._store.keys.catalogue + backend)
         offer = Offer(orjson.loads(stored)) if stored else _NOTHING
-        self._known[backend] = (self._clock() + (_FRESH_S if stored else 0.0), offer)
+        self._known[backend] = (self._clock() + (_FRESH_S if stored else _UNKNOWN_S), offer)
         return offer

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -64,7 +63,13 @@ def order_of(body: Mapping[str, Any]) -> tuple[Envelope, tuple[str, ...]]:
 
 
 async def apply(
-    request: Request, route: str, body: Mapping[str, Any], envelope: Envelope, at: tuple[str, ...]
+    request: Request,
+    route: str,
+    body: Mapping[str, Any],
+    envelope: Envelope,
+    at: tuple[str, ...],
+    *,
+    retry_of: str | None = None,
 ) -> Application:
     """Check an order as far as it can be checked before admission. `route` scopes the idempotency key."""
     kind = kind_named(envelope.kind)
@@ -72,8 +77,10 @@ async def apply(
     offer = await request.api.offers.of(kind.backend)
     if kind.prepare is not None:
         wanted = kind.prepare(wanted)
-    with _anchored(at):
+    try:
         kind.check(wanted, offer, request.caller.limits)
+    except Refusal as refusal:
+        raise refusal if at else _anchored(refusal)
     require_urls(request, kind, wanted, at)
     settings = request.api.settings
     kept_s = int(envelope.deadline_seconds or settings.job_deadline) + _UPLOAD_KEPT_S
@@ -93,20 +100,17 @@ async def apply(
         idempotency=_idempotency(request, route),
         fingerprint=fingerprint(body),
         traceparent=request.headers.get("traceparent"),
+        retry_of=retry_of,
     )
 
 
-@contextmanager
-def _anchored(at: tuple[str, ...]) -> Iterator[None]:
+def _anchored(refusal: Refusal) -> Refusal:
     """A kind points into `#/input`; in a flat body the input is the body itself."""
-    try:
-        yield
-    except Refusal as refusal:
-        if not at:
-            refusal.errors = tuple(
-                {**error, "pointer": error["pointer"].replace("#/input", "#", 1)} for error in refusal.errors
-            )
-        raise
+    refusal.errors = tuple(
+        {**error, "pointer": error["pointer"].replace("#/input", "#", 1)} if "pointer" in error else error
+        for error in refusal.errors
+    )
+    return refusal
 
 
 async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], kept_s: int) -> None:

@@ -41,6 +41,9 @@ class Sockets:
         """Answer one connection."""
         if (await receive())["type"] != "websocket.connect":
             return
+        if _PATH.fullmatch(scope["path"]) is None:
+            await send({"type": "websocket.close"})  # before it is accepted: 403
+            return
         try:
             caller, job_id, last_id = await self._let_in(scope)
         except ArqadeError as error:

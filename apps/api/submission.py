@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from apps.api.job_answers import job_json
@@ -44,7 +44,7 @@ async def submit(
     api = request.api
     if not api.settings.jobs_enabled:
         raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
-    wanted = replace(await apply(request, route, body, envelope, at), retry_of=retry_of)
+    wanted = await apply(request, route, body, envelope, at, retry_of=retry_of)
     caller = request.caller
     try:
         admission = await admit(request.home, caller, wanted, request.resources.queue_rule, api.rate_rule)

@@ -88,7 +88,6 @@ async def test_a_token_opens_the_stream_of_its_job_and_of_no_other(system: Syste
     [
         ("/ws/jobs/job_00000000000000000000000000", {}, 4401),
         ("/ws/jobs/job_00000000000000000000000000", {"Authorization": "mine"}, 4404),
-        ("/ws/nothing", {"Authorization": "mine"}, 4404),
     ],
 )
 async def test_a_refused_socket_says_why_in_its_close_code(
