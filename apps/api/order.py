@@ -6,9 +6,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
 
 from apps.api.outside import require_urls, stowed
 from apps.api.request import Request
@@ -20,7 +20,7 @@ from libs.errors import Refusal, invalid
 from libs.kinds import KINDS
 from libs.kinds.kind import Kind
 
-__all__ = ["Envelope", "apply", "kind_named", "order_of"]
+__all__ = ["BODIES", "Envelope", "apply", "kind_named", "order_of"]
 
 _IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
 _FLAT_KIND = "generate"
@@ -40,6 +40,16 @@ class Envelope(BaseModel):
     deadline_seconds: float | None = Field(None, gt=0, le=limits.DEADLINE_S_MAX)
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
     metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+
+
+def _envelope_of(kind: Kind[Any]) -> type[Envelope]:
+    name = f"{kind.name.title()}Job"
+    about = f"A job of the kind {kind.name}."
+    return create_model(name, __base__=Envelope, __doc__=about, kind=(Literal[kind.name], ...), input=(kind.input, ...))
+
+
+#: What the body of `POST /api/v1/jobs` may be: the envelope of each kind, or the input of `generate` itself.
+BODIES = (*map(_envelope_of, KINDS.values()), KINDS[_FLAT_KIND].input)
 
 
 def kind_named(name: str) -> Kind[Any]:
@@ -80,7 +90,9 @@ async def apply(
     try:
         kind.check(wanted, offer, request.caller.limits)
     except Refusal as refusal:
-        raise refusal if at else _anchored(refusal)
+        if not at:
+            _anchor(refusal)
+        raise
     require_urls(request, kind, wanted, at)
     settings = request.api.settings
     kept_s = int(envelope.deadline_seconds or settings.job_deadline) + _UPLOAD_KEPT_S
@@ -104,13 +116,12 @@ async def apply(
     )
 
 
-def _anchored(refusal: Refusal) -> Refusal:
+def _anchor(refusal: Refusal) -> None:
     """A kind points into `#/input`; in a flat body the input is the body itself."""
     refusal.errors = tuple(
         {**error, "pointer": error["pointer"].replace("#/input", "#", 1)} if "pointer" in error else error
         for error in refusal.errors
     )
-    return refusal
 
 
 async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], kept_s: int) -> None:

@@ -29,9 +29,8 @@ def make_caller(plan: str = "internal", user_id: str | None = None, **overrides:
 
 
 def make_application(**members: Any) -> Application:
-    return Application(
-        **{"kind": "noop", "queue": "cpu", "input": {"n": 1}, "units": 1, "deadline_s": 3_600.0} | members
-    )
+    usual: dict[str, Any] = {"kind": "noop", "queue": "cpu", "input": {"n": 1}, "units": 1, "deadline_s": 3_600.0}
+    return Application(**(usual | members))
 
 
 async def submit(

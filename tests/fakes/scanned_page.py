@@ -98,8 +98,10 @@ def _cloud(chance: Random, size: tuple[int, int], cells: int, darkest: int, brig
 
 def _noisy(page: Image.Image, chance: Random) -> Image.Image:
     """Add the noise of the sensor: the mean of four even draws is close to a Gaussian one."""
-    draws = [Image.frombytes("L", page.size, chance.randbytes(page.width * page.height)) for _ in range(4)]
-    noise = ImageChops.add(ImageChops.add(*draws[:2], scale=2), ImageChops.add(*draws[2:], scale=2), scale=2)
+    one, two, three, four = (
+        Image.frombytes("L", page.size, chance.randbytes(page.width * page.height)) for _ in range(4)
+    )
+    noise = ImageChops.add(ImageChops.add(one, two, scale=2), ImageChops.add(three, four, scale=2), scale=2)
     faint = noise.point(lambda shade: 128 + (shade - 128) // 3)
     return ImageChops.add(page, faint, offset=-128)
 

@@ -16,6 +16,7 @@ from libs.jobs.job import Job
 from libs.jobs.lifecycle import claim
 from libs.jobs.lookup import load_job
 from libs.jobs.payload import serialize
+from libs.jobs.status import StopReason
 from libs.kinds.kind import Attempt, Input, Kind, Output, Wait
 from libs.metrics import Metrics
 from libs.queue.running import Running
@@ -42,7 +43,9 @@ def objects(s3: S3Server) -> Objects:
 def run_once(store: Store, objects: Objects) -> RunOnce:
     """Submit a job of a kind with this handler, run one attempt at it, and look at the job."""
 
-    async def run(handler: Handler, *, stop: str | None = None, payload: bytes | None = None, **kind: Any) -> Job:
+    async def run(
+        handler: Handler, *, stop: StopReason | None = None, payload: bytes | None = None, **kind: Any
+    ) -> Job:
         caller = make_caller()
         admission = await submit(store, caller, units=3)
         if payload is not None:
