@@ -1,7 +1,7 @@
 # `make` prints what there is. Everything runs in .venv, which `setup` makes with nothing but Python's own venv and pip.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench faults deploy-check lock clean
+.PHONY: help setup demo up test check format bench faults deploy-check audit sbom lock clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -43,6 +43,17 @@ faults: $(READY)  ## break everything on purpose, at full size
 
 deploy-check:  ## check the deployment files against their schemas and against policy; wants kubectl
 	@sh deploy/check.sh
+
+audit: $(READY)  ## ask about known vulnerabilities of what is locked; wants the network (exit 3: could not ask)
+	@$(PIP) install uv
+	@$(VENV)/bin/python deploy/audit.py $(VENV)/bin/uv --quiet tool run pip-audit==2.10.1 requirements.lock
+
+sbom: $(READY)  ## list what the image holds, as CycloneDX, in build/sbom.json
+	@$(PIP) install uv
+	@mkdir -p build
+	@$(VENV)/bin/uv --quiet tool run --from cyclonedx-bom==7.5.0 cyclonedx-py requirements \
+		--pyproject pyproject.toml --short-PURLs --output-reproducible --of JSON -o build/sbom.json deploy/image.lock
+	@echo "build/sbom.json"
 
 lock: $(READY)  ## resolve the dependencies anew (ARGS=--upgrade)
 	@$(PIP) install uv

@@ -17,6 +17,9 @@ import orjson
 
 __all__ = ["JsonLines", "TextLines", "redacted", "set_up"]
 
+#: Libraries that tell at DEBUG what goes over the wire: headers and messages, which are callers' own words.
+_TALKATIVE = ("httpcore", "urllib3", "uvicorn", "websockets")
+
 _SECRETS = re.compile(
     r"""(?P<key>aq_(?:live|adm)_)[0-9A-Za-z]+"""
     r"""|(?P<scheme>\bbearer\s+)[^\s"',;\\]+"""
@@ -82,6 +85,8 @@ def set_up(level: str = "INFO", form: Literal["json", "text"] = "json") -> None:
     handler.setFormatter(JsonLines() if form == "json" else TextLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each URL, signature included
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.INFO, logging.getLogger().level))
     # Facts that no line of ours tells need not be gathered for every record (docs.python.org/3/howto/logging.html).
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001  # the documented switch for file and line

@@ -55,3 +55,74 @@ def test_the_variables_of_the_former_service_are_read(
     monkeypatch.setenv(variable, value)
     found = getattr(settings(), name)
     assert str(getattr(found, "get_secret_value", lambda: found)()) in {"12", "12.0"}
+
+
+#: What a deployment may serve with; each row below spoils one thing of it.
+SAFE: dict[str, Any] = {
+    "environment": "production",
+    "api_key_pepper": "p" * 32,
+    "minio_access_key": "ours",
+    "minio_secret_key": "one of our own",
+    "redis_url": "redis://:a-password@redis.internal:6379/0",
+    "cors_origins": "https://ours.example",
+}
+
+
+def deployed(**changes: Any) -> list[str]:
+    return Settings(_env_file=None, **(SAFE | changes)).refusals()
+
+
+@pytest.mark.parametrize("environment", ["production", "staging", "prod", "PRODUCTION"])
+def test_a_safe_configuration_may_serve(environment: str) -> None:
+    assert deployed(environment=environment) == []
+
+
+@pytest.mark.parametrize("environment", ["production", "staging"])
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        ({"api_key_pepper": ""}, "API_KEY_PEPPER"),
+        ({"api_key_pepper": "p" * 31}, "API_KEY_PEPPER"),
+        ({"api_key_pepper_previous": "p" * 32 + ",short"}, "API_KEY_PEPPER_PREVIOUS"),
+        ({"minio_secret_key": "minioadmin"}, "MINIO_SECRET_KEY"),
+        ({"minio_secret_key": ""}, "MINIO_SECRET_KEY"),
+        ({"minio_access_key": ""}, "MINIO_ACCESS_KEY"),
+        ({"redis_url": "redis://redis.internal:6379/0"}, "REDIS_URL"),
+        ({"redis_url": "redis://user@10.0.0.1:6379/0"}, "REDIS_URL"),
+        ({"redis_url": "rediss://redis.internal:6379/0"}, "REDIS_URL"),
+        ({"cors_origins": "*"}, "CORS_ORIGINS"),
+        ({"cors_origins": "https://ours.example,*"}, "CORS_ORIGINS"),
+        ({"auth_enabled": False}, "AUTH_ENABLED"),
+        ({"rate_limit_enabled": False}, "RATE_LIMIT_ENABLED"),
+        ({"auth_enabled": False, "host": "127.0.0.1"}, "AUTH_ENABLED"),
+    ],
+)
+def test_each_unsafe_thing_is_refused_in_one_line_that_says_what_to_set(
+    environment: str, changes: dict[str, Any], named: str
+) -> None:
+    (line,) = deployed(environment=environment, **changes)
+    assert named in line
+
+
+@pytest.mark.parametrize("switch", ["auth_enabled", "rate_limit_enabled"])
+@pytest.mark.parametrize(
+    "host, may", [("127.0.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("10.0.0.1", False)]
+)
+def test_in_development_they_may_be_off_on_this_machine_alone(switch: str, host: str, *, may: bool) -> None:
+    off: dict[str, Any] = {switch: False}
+    assert (settings(host=host, **off).refusals() == []) is may
+
+
+def test_all_that_is_wrong_is_told_at_once_and_no_secret_with_it() -> None:
+    lines = deployed(api_key_pepper="canary", redis_url="redis://canary@redis.internal:6379/0", cors_origins="*")
+    assert len(lines) == 3
+    assert "canary" not in "".join(lines)
+
+
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:6379/0", "redis://localhost:6379/0", "redis://[::1]:6379/0"])
+def test_a_redis_on_this_machine_needs_no_password(url: str) -> None:
+    assert deployed(redis_url=url) == []
+
+
+def test_there_is_no_debug_switch() -> None:
+    assert not [name for name in Settings.model_fields if "debug" in name or "reload" in name]

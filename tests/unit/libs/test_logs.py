@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 import pytest
 
 from libs.access.api_key import mint
-from libs.logs import JsonLines, TextLines, redacted
+from libs.logs import JsonLines, TextLines, redacted, set_up
 
 
 def record(message: str, *arguments: object, **members: object) -> logging.LogRecord:
@@ -80,3 +81,27 @@ def test_what_is_no_secret_stays() -> None:
 
 def test_people_get_a_line_of_text() -> None:
     assert TextLines().format(record("ready", port=8000)).endswith("INFO     ready  port=8000")
+
+
+@pytest.fixture
+def levels() -> Iterator[None]:
+    """What `set_up` does to this process is undone."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    switches = (logging.logThreads, logging.logProcesses, logging.logMultiprocessing, logging._srcfile)
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    logging.logThreads, logging.logProcesses, logging.logMultiprocessing, logging._srcfile = switches
+    for name in ("httpx", "httpcore", "urllib3", "uvicorn", "websockets"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("levels")
+@pytest.mark.parametrize("level", ["DEBUG", "INFO", "WARNING"])
+def test_libraries_never_tell_what_goes_over_the_wire(level: str) -> None:
+    set_up(level)
+    for name in ("httpcore.http11", "httpx", "urllib3.connectionpool", "uvicorn.error", "websockets.client"):
+        assert not logging.getLogger(name).isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("uvicorn.error").isEnabledFor(logging.INFO) is (level != "WARNING")
+    assert logging.getLogger("apps.worker.run").isEnabledFor(logging.DEBUG) is (level == "DEBUG")
