@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from apps.api.outside import require_urls, stowed
 from apps.api.request import Request
@@ -23,9 +23,17 @@ from libs.kinds.kind import Kind
 __all__ = ["BODIES", "Envelope", "apply", "kind_named", "order_of"]
 
 _IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
 _FLAT_KIND = "generate"
 #: How long an upload outlives the deadline of the last job that named it: its attempts and their retries.
 _UPLOAD_KEPT_S = 86_400
+
+
+def _time(value: Any) -> Any:
+    """A time as text: pydantic would take a number for seconds since the epoch, and a text of digits too."""
+    if not (isinstance(value, str) and _DATE.match(value)):
+        raise ValueError("must be a time as in RFC 3339, with its offset: 2026-01-31T12:00:00Z")
+    return value
 
 
 class Envelope(BaseModel):
@@ -36,16 +44,17 @@ class Envelope(BaseModel):
     kind: str
     input: dict[str, Any] = Field(default_factory=dict)
     priority: int = Field(0, ge=-limits.PRIORITY_MAX, le=limits.PRIORITY_MAX)
-    run_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    run_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_time)] | None = None
     deadline_seconds: float | None = Field(None, gt=0, le=limits.DEADLINE_S_MAX)
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
     metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
 
 
 def _envelope_of(kind: Kind[Any]) -> type[Envelope]:
-    name = f"{kind.name.title()}Job"
+    only: Any = Literal[kind.name]
     about = f"A job of the kind {kind.name}."
-    return create_model(name, __base__=Envelope, __doc__=about, kind=(Literal[kind.name], ...), input=(kind.input, ...))
+    name = f"{kind.name.title()}Job"
+    return create_model(name, __base__=Envelope, __doc__=about, kind=(only, ...), input=(kind.input, ...))
 
 
 #: What the body of `POST /api/v1/jobs` may be: the envelope of each kind, or the input of `generate` itself.

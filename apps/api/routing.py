@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,9 +20,12 @@ from libs.access.caller import Caller
 from libs.admission.rate import Bucket, take
 from libs.errors import Refusal
 
-__all__ = ["ANY_KEY", "PUBLIC", "Endpoint", "Route", "Table", "route"]
+__all__ = ["ANY_KEY", "PUBLIC", "Answer", "Endpoint", "Model", "Route", "Table", "route"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Model = type[BaseModel]
+#: What an answer's body is: a model as JSON, or a media type.
+Answer = Model | str
 
 #: Anyone may ask.
 PUBLIC: Final = "public"
@@ -38,6 +42,10 @@ class Route:
 
     `scope` is a scope of API keys, PUBLIC or ANY_KEY. `bucket` is what a request spends from: `reads` and `uploads` are
     taken before the endpoint is called, `submits` by admission itself; None spends nothing.
+
+    The rest is for the OpenAPI document: `body` is what it takes, one of several models, with None where it may be left
+    out; `query` what it may be asked; `answers` what it answers by status, one of several or nothing; `refuses` the
+    codes of the error catalogue that are its own.
     """
 
     method: Method
@@ -46,6 +54,10 @@ class Route:
     scope: str
     bucket: Bucket | None
     aliases: tuple[str, ...] = ()
+    body: tuple[Model | None, ...] = ()
+    query: Model | None = None
+    answers: Mapping[int, tuple[Answer, ...]] = field(default_factory=dict, hash=False)
+    refuses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES | {PUBLIC, ANY_KEY}:
@@ -55,10 +67,24 @@ class Route:
 
 
 def route(
-    method: Method, path: str, endpoint: Endpoint, *, scope: str, bucket: Bucket | None, aliases: Sequence[str] = ()
+    method: Method,
+    path: str,
+    endpoint: Endpoint,
+    *,
+    scope: str,
+    bucket: Bucket | None,
+    aliases: Sequence[str] = (),
+    body: Model | tuple[Model | None, ...] = (),
+    query: Model | None = None,
+    answers: Mapping[int, Answer | tuple[Answer, ...]] | None = None,
+    refuses: Sequence[str] = (),
 ) -> Route:
     """Declare a route; `{name}` in a path is one segment of it, found in `request.path_params`."""
-    return Route(method, path, endpoint, scope, bucket, tuple(aliases))
+    told = {
+        status: several if isinstance(several, tuple) else (several,) for status, several in (answers or {}).items()
+    }
+    bodies = body if isinstance(body, tuple) else (body,)
+    return Route(method, path, endpoint, scope, bucket, tuple(aliases), bodies, query, told, tuple(refuses))
 
 
 class Table:

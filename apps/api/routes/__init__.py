@@ -6,10 +6,11 @@ from apps.api.routes import artifacts, backends, errors, events, health, jobs, k
 from apps.api.routes.admin import api_keys, audit, plans, queues, users
 from apps.api.routes.admin import jobs as all_jobs
 from apps.api.routes.admin import usage as all_usage
+from apps.api.routes.openapi import routes_about
 
 __all__ = ["ROUTES"]
 
-ROUTES = [
+_DESCRIBED = [
     *jobs.ROUTES,
     *events.ROUTES,
     *artifacts.ROUTES,
@@ -29,3 +30,5 @@ ROUTES = [
     *health.ROUTES,
     *errors.ROUTES,
 ]
+
+ROUTES = [*_DESCRIBED, *routes_about(_DESCRIBED)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
+from apps.api.answers import Artifacts
 from apps.api.job_answers import signed_url
 from apps.api.request import Request
 from apps.api.responses import Json
@@ -34,6 +35,6 @@ async def download_artifact(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", _PATH, show_artifacts, scope="jobs:read", bucket="reads"),
-    route("GET", _PATH + "/{name}", download_artifact, scope="jobs:read", bucket="reads"),
+    route("GET", _PATH, show_artifacts, scope="jobs:read", bucket="reads", answers={200: Artifacts}),
+    route("GET", _PATH + "/{name}", download_artifact, scope="jobs:read", bucket="reads", answers={302: ()}),
 )

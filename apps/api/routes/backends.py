@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from apps.api.house_answers import Backends, Limiter, Limiters
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -107,7 +108,21 @@ async def _view(request: Request, backend: ConfiguredBackend) -> dict[str, Any]:
 
 
 ROUTES = [
-    route("GET", "/api/v1/backends", list_backends, scope="backends:read", bucket="reads"),
-    route("GET", "/api/v1/backends/{backend}/limiter", fetch_limiter, scope="backends:read", bucket="reads"),
-    route("GET", "/api/replicate-rate-limiter/stats", fetch_replicate_stats, scope="backends:read", bucket="reads"),
+    route("GET", "/api/v1/backends", list_backends, scope="backends:read", bucket="reads", answers={200: Backends}),
+    route(
+        "GET",
+        "/api/v1/backends/{backend}/limiter",
+        fetch_limiter,
+        scope="backends:read",
+        bucket="reads",
+        answers={200: Limiters},
+    ),
+    route(
+        "GET",
+        "/api/replicate-rate-limiter/stats",
+        fetch_replicate_stats,
+        scope="backends:read",
+        bucket="reads",
+        answers={200: Limiter},
+    ),
 ]

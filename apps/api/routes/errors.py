@@ -32,4 +32,4 @@ _PAGE = (
     "<p>429 is about you, 503 about us, 500 is a bug.</p>" + "".join(map(_entry, CATALOGUE)) + "</html>"
 )
 
-ROUTES = [route("GET", CATALOGUE_PATH, catalogue, scope=PUBLIC, bucket=None)]
+ROUTES = [route("GET", CATALOGUE_PATH, catalogue, scope=PUBLIC, bucket=None, answers={200: "text/html"})]

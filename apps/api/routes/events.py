@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
+from apps.api.answers import StreamToken
 from apps.api.body import read_object
 from apps.api.event_stream import EventStream
 from apps.api.following import counted, follow, read_event_id, refuse_too_many
@@ -52,6 +53,22 @@ async def create_token(request: Request) -> Response:
 
 
 ROUTES = (
-    route("GET", "/api/v1/jobs/{id}/events", follow_job, scope="jobs:read", bucket="reads"),
-    route("POST", "/api/v1/stream-tokens", create_token, scope="jobs:read", bucket="reads"),
+    route(
+        "GET",
+        "/api/v1/jobs/{id}/events",
+        follow_job,
+        scope="jobs:read",
+        bucket="reads",
+        answers={200: "text/event-stream", 204: ()},
+    ),
+    route(
+        "POST",
+        "/api/v1/stream-tokens",
+        create_token,
+        scope="jobs:read",
+        bucket="reads",
+        body=StreamTokenRequest,
+        answers={201: StreamToken},
+        refuses=["not_found"],
+    ),
 )

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from starlette.responses import Response
 
+from apps.api.house_answers import Health, Ping, Ready
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routes.backends import measure_backends
-from apps.api.routing import PUBLIC, Endpoint, Route, route
+from apps.api.routing import PUBLIC, Answer, Endpoint, Route, route
 from libs.errors import Refusal, Unavailable
 from libs.jobs.queues import QUEUES
 from libs.metrics import CONTENT_TYPE
@@ -82,16 +84,18 @@ async def _look(request: Request) -> dict[str, bool]:
     return found
 
 
-def _public(path: str, endpoint: Endpoint, *aliases: str) -> Route:
-    return route("GET", path, endpoint, scope=PUBLIC, bucket=None, aliases=aliases)
+def _public(path: str, endpoint: Endpoint, told: Answer, *aliases: str, refuses: Sequence[str] = ()) -> Route:
+    return route(
+        "GET", path, endpoint, scope=PUBLIC, bucket=None, aliases=aliases, answers={200: told}, refuses=refuses
+    )
 
 
 ROUTES = [
-    _public("/ping", ping),
-    _public("/health", health, "/api/health"),
-    _public("/ready", ready),
-    _public("/metrics", metrics),
+    _public("/ping", ping, Ping),
+    _public("/health", health, Health, "/api/health", refuses=["draining"]),
+    _public("/ready", ready, Ready, refuses=["draining", "dependency_unavailable"]),
+    _public("/metrics", metrics, "text/plain", refuses=["not_found"]),
 ]
 
 #: What the port of `PROMETHEUS_PORT` answers.
-METRICS_ROUTES = [_public("/ping", ping), _public("/metrics", render_metrics)]
+METRICS_ROUTES = [_public("/ping", ping, Ping), _public("/metrics", render_metrics, "text/plain")]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from apps.api import answers
 from apps.api.body import read_object
 from apps.api.job_answers import answer_job, job_json
 from apps.api.job_filter import wanted_jobs
-from apps.api.order import Envelope, order_of
+from apps.api.order import BODIES, Envelope, order_of
 from apps.api.paging import page, read_page
+from apps.api.queries import JobQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -76,11 +78,46 @@ async def _load(request: Request) -> Job:
     return await load_job(request.home, request.caller.user_id, request.path_params["id"])
 
 
+_CANCELED = {200: answers.Job, 202: answers.Job}
+_ENDED = ("job_already_finished",)
+
 ROUTES = (
-    route("POST", _PATH, submit_job, scope="jobs:write", bucket="submits"),
-    route("GET", _PATH, show_jobs, scope="jobs:read", bucket="reads"),
-    route("GET", _PATH + "/{id}", show_job, scope="jobs:read", bucket="reads"),
-    route("DELETE", _PATH + "/{id}", cancel_job, scope="jobs:write", bucket="reads"),
-    route("POST", _PATH + "/{id}/retry", retry_job, scope="jobs:write", bucket="submits"),
-    route("POST", _PATH + "/{id}/cancel", cancel_job, scope="jobs:write", bucket="reads"),
+    route(
+        "POST",
+        _PATH,
+        submit_job,
+        scope="jobs:write",
+        bucket="submits",
+        body=BODIES,
+        answers={202: answers.Job, 201: answers.Job},
+    ),
+    route(
+        "GET",
+        _PATH,
+        show_jobs,
+        scope="jobs:read",
+        bucket="reads",
+        query=JobQuery,
+        answers={200: answers.Page[answers.Job]},
+    ),
+    route("GET", _PATH + "/{id}", show_job, scope="jobs:read", bucket="reads", answers={200: answers.Job, 304: ()}),
+    route("DELETE", _PATH + "/{id}", cancel_job, scope="jobs:write", bucket="reads", answers=_CANCELED, refuses=_ENDED),
+    route(
+        "POST",
+        _PATH + "/{id}/retry",
+        retry_job,
+        scope="jobs:write",
+        bucket="submits",
+        answers={202: answers.Job},
+        refuses=["conflict"],
+    ),
+    route(
+        "POST",
+        _PATH + "/{id}/cancel",
+        cancel_job,
+        scope="jobs:write",
+        bucket="reads",
+        answers=_CANCELED,
+        refuses=_ENDED,
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from apps.api.answers import Job
 from apps.api.body import read_object
 from apps.api.order import Envelope
 from apps.api.request import Request
@@ -38,4 +39,15 @@ def _run(kind: str) -> Endpoint:
     return run_kind
 
 
-ROUTES = tuple(route("POST", _path(kind), _run(kind), scope="jobs:write", bucket="submits") for kind in KINDS)
+ROUTES = tuple(
+    route(
+        "POST",
+        _path(name),
+        _run(name),
+        scope="jobs:write",
+        bucket="submits",
+        body=kind.input,
+        answers={200: Job, 202: Job},
+    )
+    for name, kind in KINDS.items()
+)

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from apps.api import house_answers
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -53,6 +54,13 @@ async def _offers(request: Request, kind: Kind[Any]) -> Any:
 
 
 ROUTES = [
-    route("GET", "/api/v1/kinds", list_kinds, scope="jobs:read", bucket="reads"),
-    route("GET", "/api/v1/kinds/{kind}", fetch_kind, scope="jobs:read", bucket="reads"),
+    route("GET", "/api/v1/kinds", list_kinds, scope="jobs:read", bucket="reads", answers={200: house_answers.Kinds}),
+    route(
+        "GET",
+        "/api/v1/kinds/{kind}",
+        fetch_kind,
+        scope="jobs:read",
+        bucket="reads",
+        answers={200: house_answers.KindOnOffer},
+    ),
 ]

@@ -6,6 +6,7 @@ import asyncio
 
 from starlette.responses import Response
 
+from apps.api.answers import Me
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route
@@ -56,4 +57,4 @@ async def _remaining(request: Request, bucket: Bucket) -> int | None:
     return (await take(request.home, request.caller, bucket, rule, spend=0)).remaining
 
 
-ROUTES = [route("GET", "/api/v1/me", me, scope=ANY_KEY, bucket="reads")]
+ROUTES = [route("GET", "/api/v1/me", me, scope=ANY_KEY, bucket="reads", answers={200: Me})]

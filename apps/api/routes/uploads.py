@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from apps.api.answers import FetchedUpload, NewUploadUrl
 from apps.api.body import read_object
 from apps.api.request import Request
 from apps.api.responses import Json
@@ -68,7 +69,20 @@ ROUTES = [
         scope="uploads:write",
         bucket="uploads",
         aliases=["/api/uploads/initiate"],
+        body=NewUpload,
+        answers={201: NewUploadUrl},
+        refuses=["feature_disabled"],
     ),
-    route("POST", "/api/v1/uploads/{upload_id}/complete", complete, scope="uploads:write", bucket="reads"),
-    route("GET", "/api/v1/uploads/{upload_id}", fetch, scope="uploads:write", bucket="reads"),
+    route(
+        "POST",
+        "/api/v1/uploads/{upload_id}/complete",
+        complete,
+        scope="uploads:write",
+        bucket="reads",
+        answers={200: FetchedUpload},
+        refuses=["conflict", "validation_failed"],
+    ),
+    route(
+        "GET", "/api/v1/uploads/{upload_id}", fetch, scope="uploads:write", bucket="reads", answers={200: FetchedUpload}
+    ),
 ]

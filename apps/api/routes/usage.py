@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from apps.api.answers import OwnUsage
+from apps.api.queries import UsageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route
@@ -23,4 +25,14 @@ async def show_usage(request: Request) -> Response:
     return Json({"data": [usage_view(one) for one in found], "units_used": sum(one.used for one in found)})
 
 
-ROUTES = [route("GET", "/api/v1/usage", show_usage, scope=ANY_KEY, bucket="reads")]
+ROUTES = [
+    route(
+        "GET",
+        "/api/v1/usage",
+        show_usage,
+        scope=ANY_KEY,
+        bucket="reads",
+        query=UsageQuery,
+        answers={200: (OwnUsage, "text/csv")},
+    )
+]

@@ -7,8 +7,11 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
+from apps.api.admin_answers import ApiKey, Minted
+from apps.api.answers import Page
 from apps.api.body import read_json, read_object
 from apps.api.paging import page, read_page
+from apps.api.queries import UserQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -150,8 +153,35 @@ def _lives_s(request: Request, days: int | None) -> int:
 
 
 ROUTES = [
-    route("POST", "/admin/api-keys", create, scope="admin", bucket="reads"),
-    route("GET", "/admin/api-keys", list_page, scope="admin", bucket="reads"),
-    route("DELETE", "/admin/api-keys/{api_key_id}", revoke, scope="admin", bucket="reads"),
-    route("POST", "/admin/api-keys/{api_key_id}/rotate", rotate, scope="admin", bucket="reads"),
+    route(
+        "POST",
+        "/admin/api-keys",
+        create,
+        scope="admin",
+        bucket="reads",
+        body=NewApiKey,
+        answers={201: Minted},
+        refuses=["not_found", "conflict"],
+    ),
+    route(
+        "GET",
+        "/admin/api-keys",
+        list_page,
+        scope="admin",
+        bucket="reads",
+        query=UserQuery,
+        answers={200: Page[ApiKey]},
+        refuses=["not_found"],
+    ),
+    route("DELETE", "/admin/api-keys/{api_key_id}", revoke, scope="admin", bucket="reads", answers={200: ApiKey}),
+    route(
+        "POST",
+        "/admin/api-keys/{api_key_id}/rotate",
+        rotate,
+        scope="admin",
+        bucket="reads",
+        body=(Rotation, None),
+        answers={201: Minted},
+        refuses=["conflict"],
+    ),
 ]

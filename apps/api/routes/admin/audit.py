@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from apps.api import admin_answers, answers
 from apps.api.admin_views import act_view
 from apps.api.paging import page, read_page
+from apps.api.queries import ActQuery
 from apps.api.request import Request
 from apps.api.routing import route
 from libs.audit.log import WantedActs, list_acts
@@ -21,4 +23,14 @@ async def list_page(request: Request) -> Response:
     return page(request, [act_view(act) for act in found.found], found.before)
 
 
-ROUTES = [route("GET", "/admin/audit", list_page, scope="admin", bucket="reads")]
+ROUTES = [
+    route(
+        "GET",
+        "/admin/audit",
+        list_page,
+        scope="admin",
+        bucket="reads",
+        query=ActQuery,
+        answers={200: answers.Page[admin_answers.Act]},
+    )
+]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from apps.api.admin_answers import DeadJob, RunningJob
 from apps.api.admin_views import dead_view, running_job_view
+from apps.api.answers import Page
 from apps.api.job_filter import wanted_jobs
 from apps.api.paging import page, read_page
+from apps.api.queries import AllJobsQuery, PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -51,7 +54,32 @@ async def replay(request: Request) -> Response:
 
 
 ROUTES = [
-    route("GET", "/admin/jobs", list_page, scope="admin", bucket="reads"),
-    route("GET", "/admin/dead", list_dead_page, scope="admin", bucket="reads"),
-    route("POST", "/admin/dead/{id}/replay", replay, scope="admin", bucket="reads"),
+    route(
+        "GET",
+        "/admin/jobs",
+        list_page,
+        scope="admin",
+        bucket="reads",
+        query=AllJobsQuery,
+        answers={200: Page[RunningJob]},
+        refuses=["not_found"],
+    ),
+    route(
+        "GET",
+        "/admin/dead",
+        list_dead_page,
+        scope="admin",
+        bucket="reads",
+        query=PageQuery,
+        answers={200: Page[DeadJob]},
+    ),
+    route(
+        "POST",
+        "/admin/dead/{id}/replay",
+        replay,
+        scope="admin",
+        bucket="reads",
+        answers={202: RunningJob},
+        refuses=["conflict", "queue_full", "draining"],
+    ),
 ]

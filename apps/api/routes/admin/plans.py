@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
+from apps.api import admin_answers, answers
 from apps.api.body import read_object
 from apps.api.paging import page, read_page
+from apps.api.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -47,6 +49,22 @@ def _view(name: str, limits: Limits) -> dict[str, str | int | None]:
 
 
 ROUTES = [
-    route("GET", "/admin/plans", list_page, scope="admin", bucket="reads"),
-    route("PUT", "/admin/plans/{name}", put, scope="admin", bucket="reads"),
+    route(
+        "GET",
+        "/admin/plans",
+        list_page,
+        scope="admin",
+        bucket="reads",
+        query=PageQuery,
+        answers={200: answers.Page[admin_answers.Plan]},
+    ),
+    route(
+        "PUT",
+        "/admin/plans/{name}",
+        put,
+        scope="admin",
+        bucket="reads",
+        body=AllNumbers,
+        answers={200: admin_answers.Plan},
+    ),
 ]

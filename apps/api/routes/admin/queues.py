@@ -6,8 +6,11 @@ from typing import get_args
 
 from starlette.responses import Response
 
+from apps.api.admin_answers import Queue, Queues, Worker
 from apps.api.admin_views import queue_view, worker_view
+from apps.api.answers import Page
 from apps.api.paging import page, read_page
+from apps.api.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import Endpoint, route
@@ -41,10 +44,20 @@ def _change(what: QueueChange) -> Endpoint:
 
 
 ROUTES = [
-    route("GET", "/admin/queues", list_page, scope="admin", bucket="reads"),
+    route("GET", "/admin/queues", list_page, scope="admin", bucket="reads", answers={200: Queues}),
     *[
-        route("POST", f"/admin/queues/{{name}}/{what}", _change(what), scope="admin", bucket="reads")
+        route(
+            "POST", f"/admin/queues/{{name}}/{what}", _change(what), scope="admin", bucket="reads", answers={200: Queue}
+        )
         for what in get_args(QueueChange)
     ],
-    route("GET", "/admin/workers", list_workers_page, scope="admin", bucket="reads"),
+    route(
+        "GET",
+        "/admin/workers",
+        list_workers_page,
+        scope="admin",
+        bucket="reads",
+        query=PageQuery,
+        answers={200: Page[Worker]},
+    ),
 ]

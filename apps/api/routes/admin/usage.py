@@ -8,7 +8,10 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
+from apps.api.admin_answers import UserUsage
+from apps.api.answers import Page
 from apps.api.paging import page, read_page
+from apps.api.queries import AllUsageQuery
 from apps.api.request import Request
 from apps.api.routing import route
 from apps.api.usage_answers import CSV, csv_lines, read_periods, usage_view, wants_csv
@@ -65,4 +68,14 @@ async def _usage_of(request: Request, users: Sequence[User], periods: Sequence[P
     return await asyncio.gather(*[read_usage(cells.home_of(user.id), user.id, periods) for user in users])
 
 
-ROUTES = [route("GET", "/admin/usage", list_page, scope="admin", bucket="reads")]
+ROUTES = [
+    route(
+        "GET",
+        "/admin/usage",
+        list_page,
+        scope="admin",
+        bucket="reads",
+        query=AllUsageQuery,
+        answers={200: (Page[UserUsage], "text/csv")},
+    )
+]

@@ -9,8 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from starlette.responses import Response
 
+from apps.api.admin_answers import User
+from apps.api.answers import Page
 from apps.api.body import read_object
 from apps.api.paging import page, read_page
+from apps.api.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -139,9 +142,35 @@ def _given(overrides: SomeNumbers | None) -> dict[str, int | None] | None:
 
 
 ROUTES = [
-    route("POST", "/admin/users", create, scope="admin", bucket="reads"),
-    route("GET", "/admin/users", list_page, scope="admin", bucket="reads"),
-    route("GET", "/admin/users/{user_id}", fetch, scope="admin", bucket="reads"),
-    route("PATCH", "/admin/users/{user_id}", change, scope="admin", bucket="reads"),
-    route("DELETE", "/admin/users/{user_id}", erase, scope="admin", bucket="reads"),
+    route(
+        "POST",
+        "/admin/users",
+        create,
+        scope="admin",
+        bucket="reads",
+        body=NewUser,
+        answers={201: User},
+        refuses=["conflict"],
+    ),
+    route("GET", "/admin/users", list_page, scope="admin", bucket="reads", query=PageQuery, answers={200: Page[User]}),
+    route("GET", "/admin/users/{user_id}", fetch, scope="admin", bucket="reads", answers={200: User}),
+    route(
+        "PATCH",
+        "/admin/users/{user_id}",
+        change,
+        scope="admin",
+        bucket="reads",
+        body=UserChange,
+        answers={200: User},
+        refuses=["conflict"],
+    ),
+    route(
+        "DELETE",
+        "/admin/users/{user_id}",
+        erase,
+        scope="admin",
+        bucket="reads",
+        answers={204: (), 202: User},
+        refuses=["conflict"],
+    ),
 ]

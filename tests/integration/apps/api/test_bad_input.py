@@ -104,6 +104,8 @@ async def test_what_is_wrong_is_told_all_at_once(someone: Customer) -> None:
         ("priority", 11),
         ("priority", "high"),
         ("run_at", "tomorrow"),
+        ("run_at", 1_900_000_000),
+        ("run_at", "1900000000"),
         ("run_at", "2030-01-01T00:00:00"),
         ("run_at", (datetime.now(UTC) + timedelta(days=31)).isoformat()),
         ("deadline_seconds", 0),

@@ -1,0 +1,104 @@
+"""What the routes about the house itself answer, as models: kinds, backends, health; see `answers`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from apps.api.answers import Answer, Count
+
+__all__ = [
+    "Backend",
+    "Backends",
+    "Health",
+    "KindOnOffer",
+    "Kinds",
+    "Limiter",
+    "Limiters",
+    "Ping",
+    "Ready",
+]
+
+
+class KindOnOffer(Answer):
+    """A kind of job: what it takes, what it costs, and what its backend lists now."""
+
+    name: str
+    summary: str
+    queue: str
+    cost: str
+    timeout_seconds: float
+    input_schema: dict[str, Any]
+    offers: Any
+
+
+class Kinds(Answer):
+    """Every kind of job."""
+
+    data: list[KindOnOffer]
+
+
+class Backend(Answer):
+    """A backend and its circuit breaker."""
+
+    name: str
+    protocol: str
+    configured: bool
+    breaker: Literal["closed", "half_open", "open"]
+    limiters: list[str]
+
+
+class Backends(Answer):
+    """Every backend."""
+
+    data: list[Backend]
+
+
+class RateLimiter(Answer):
+    """How much of a provider's limit is used."""
+
+    queueLength: Count  # noqa: N815  # the former service's word
+    requestsInLastMinute: Count  # noqa: N815  # the same
+    maxRPM: float  # noqa: N815  # the same
+    rpmUsagePercent: float  # noqa: N815  # the same
+
+
+class LimiterHealth(Answer):
+    """Whether a limiter keeps up."""
+
+    queueHealthy: bool  # noqa: N815  # the former service's word
+    rpmHealthy: bool  # noqa: N815  # the same
+
+
+class Limiter(Answer):
+    """An outbound limit."""
+
+    status: Literal["healthy", "warning", "critical"]
+    rateLimiter: RateLimiter  # noqa: N815  # the former service's word
+    health: LimiterHealth
+
+
+class Limiters(Limiter):
+    """A backend's outbound limits: the first one at the top, and each by its name."""
+
+    backend: str
+    limiters: dict[str, Limiter]
+
+
+class Ping(Answer):
+    """The process lives."""
+
+    ok: Literal[True]
+
+
+class Health(Answer):
+    """Whether every part answers."""
+
+    status: Literal["healthy", "degraded"]
+    version: str
+    checks: dict[str, Literal["up", "away"]]
+
+
+class Ready(Answer):
+    """Every part answers."""
+
+    ready: Literal[True]

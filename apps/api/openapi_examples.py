@@ -1,0 +1,22 @@
+"""A body that works, for the routes that people try first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+__all__ = ["EXAMPLES"]
+
+_PICTURE: Final = {"prompt": "a lighthouse at dusk", "width": 512, "height": 512, "steps": 20}
+
+EXAMPLES: Final[Mapping[str, Any]] = {
+    "POST /api/v1/jobs": {"kind": "generate", "input": _PICTURE, "metadata": {"order": "1042"}},
+    "POST /api/v1/generate": _PICTURE,
+    "POST /api/v1/detect": {"image_url": "https://example.com/cat.jpg"},
+    "POST /api/v1/ocr": {"upload": "upload_06bd7j3v6c0h2k9m4n8p5q1r7s", "language": "en"},
+    "POST /api/v1/uploads": {"filename": "invoice.pdf", "content_type": "application/pdf", "size_bytes": 84_213},
+    "POST /api/v1/stream-tokens": {"job_id": "job_06bd7j3v6c0h2k9m4n8p5q1r7s"},
+    "POST /admin/users": {"email": "someone@example.com", "role": "pro"},
+    "PATCH /admin/users/{user_id}": {"status": "suspended"},
+    "POST /admin/api-keys/{api_key_id}/rotate": {"overlap_seconds": 86_400},
+}

@@ -1,0 +1,60 @@
+"""What the lists of the API may be asked, as models for the OpenAPI document; the endpoints read it themselves."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from libs import limits
+from libs.jobs.status import Status
+
+__all__ = ["ActQuery", "AllJobsQuery", "AllUsageQuery", "JobQuery", "PageQuery", "UsageQuery", "UserQuery"]
+
+_DATE = r"^2\d{3}-\d\d(-\d\d)?$"
+
+
+class PageQuery(BaseModel):
+    """Any list."""
+
+    limit: Annotated[int, Field(ge=1, le=limits.PAGE_SIZE_MAX, description="Entries on a page")] = limits.PAGE_SIZE
+    cursor: Annotated[str, Field(description="`next_cursor` of the page before")] = ""
+
+
+class JobQuery(PageQuery):
+    """Lists of jobs."""
+
+    status: Annotated[Status, Field(description="Jobs of this status alone")] = "queued"
+    kind: Annotated[str, Field(description="Jobs of this kind alone")] = ""
+    created_after: Annotated[AwareDatetime | None, Field(description="Younger jobs alone, RFC 3339")] = None
+
+
+class UserQuery(PageQuery):
+    """Lists of what users have."""
+
+    user_id: Annotated[str, Field(description="What this user has")] = ""
+
+
+class AllJobsQuery(JobQuery, UserQuery):
+    """The list of all users' jobs."""
+
+
+class ActQuery(PageQuery):
+    """The audit log."""
+
+    act: Annotated[str, Field(description="Acts of this name alone")] = ""
+    on: Annotated[str, Field(description="Acts on this id alone")] = ""
+    actor: Annotated[str, Field(description="Acts of this user alone")] = ""
+
+
+class UsageQuery(BaseModel):
+    """Usage."""
+
+    by: Annotated[Literal["day", "month"], Field(description="What the periods are")] = "day"
+    first: Annotated[str, Field(alias="from", pattern=_DATE, description="The first day, or month")] = ""
+    last: Annotated[str, Field(alias="to", pattern=_DATE, description="The last day, or month")] = ""
+    format: Annotated[Literal["json", "csv"], Field(description="As `Accept` says when absent")] = "json"
+
+
+class AllUsageQuery(UsageQuery, PageQuery):
+    """Usage of all users."""

@@ -1,0 +1,84 @@
+"""Everything that the OpenAPI document promises, asked of the API by schemathesis with all of its checks.
+
+`SCHEMATHESIS_EXAMPLES` is how many examples each operation gets at most.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from libs.access.api_key import DEFAULT_SCOPES
+from libs.access.api_keys import create_api_key
+from libs.access.users import create_user
+from libs.store.client import Store
+from tests.fakes.api import PEPPER, ApiProcess, api_process
+from tests.servers import RedisServer, S3Server
+
+_EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "100")
+_FOLDER = Path(__file__).parent
+_CONFIG = _FOLDER / "schemathesis.toml"
+#: It follows a job until it ends, and here nobody runs any.
+_STREAM = "get_api_v1_jobs_id_events"
+_WITHIN_S = 300
+
+
+@pytest.fixture
+def api_alone(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> Iterator[ApiProcess]:
+    """An API that holds nobody back, so that every request gets past its limits."""
+    with api_process(
+        tmp_path, valkey.url, s3, fleet_ceiling_per_minute=1_000_000, trusted_proxies="127.0.0.1"
+    ) as started:
+        yield started
+
+
+async def key(store: Store, scopes: frozenset[str]) -> str:
+    user = await create_user(store, f"{len(scopes)}@example.com", "internal", {"uploads_per_minute": 1_000_000})
+    _, secret = await create_api_key(
+        store, PEPPER.encode(), user_id=user.id, name="schemathesis", scopes=scopes, lives_s=3_600
+    )
+    return secret
+
+
+def run(api: ApiProcess, secret: str, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run", f"{api.url}/openapi.json"),
+        *("--checks", "all", "--max-examples", _EXAMPLES, "--phases", "examples,coverage,fuzzing"),
+        *("--header", f"Authorization: Bearer {secret}", "--header", "Prefer: respond-async"),
+        *(
+            "--max-redirects",
+            "0",
+            "--request-timeout",
+            "30",
+            "--generation-database",
+            "none",
+            "--no-color",
+            "--generation-with-security-parameters",
+            "false",
+        ),
+        *("--continue-on-failure", "--workers", "2", "--exclude-operation-id", _STREAM, *more),
+    ]
+    environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(_FOLDER)}
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=_WITHIN_S
+    )
+
+
+async def test_a_caller_gets_nothing_that_the_document_does_not_tell_of(
+    api_alone: ApiProcess, store: Store, tmp_path: Path
+) -> None:
+    found = run(api_alone, await key(store, DEFAULT_SCOPES), tmp_path, "--exclude-path-regex", "^/admin/")
+    assert found.returncode == 0, found.stdout[-20_000:] + found.stderr[-2_000:]
+
+
+async def test_an_admin_gets_nothing_that_the_document_does_not_tell_of(
+    api_alone: ApiProcess, store: Store, tmp_path: Path
+) -> None:
+    secret = await key(store, DEFAULT_SCOPES | {"admin"})
+    found = run(api_alone, secret, tmp_path, "--include-path-regex", "^/admin/")
+    assert found.returncode == 0, found.stdout[-20_000:] + found.stderr[-2_000:]
