@@ -1,0 +1,80 @@
+"""How much is broken: a little at every `make test`, all of it at `make faults`, which prints what it found."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+__all__ = ["FULL", "SIZE", "Size"]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Times in seconds. A short lease makes the small runs quick; the full ones have the lease of a deployment."""
+
+    lease_s: float
+    within_s: float  # how long a run may take to come to rest
+    killed_jobs: int  # F1
+    killed_job_ms: int
+    kill_every_s: tuple[float, float]
+    api_kills: int  # F2
+    keyed_jobs: int
+    failpoint_times: int  # F3
+    redis_kills: int  # F4
+    outages_s: tuple[float, ...]
+    objects_away_s: float  # F8
+    frozen_s: float  # F10
+    restarts: int  # F13
+    restart_job_s: tuple[float, float]
+    restart_jobs: int
+    restart_grace_s: float
+    poisons: int  # F14
+    among: int
+    flood: int  # F17
+
+
+SMALL = Size(
+    lease_s=0.6,
+    within_s=60,
+    killed_jobs=120,
+    killed_job_ms=300,
+    kill_every_s=(0.3, 0.8),
+    api_kills=2,
+    keyed_jobs=40,
+    failpoint_times=2,
+    redis_kills=2,
+    outages_s=(2.0,),
+    objects_away_s=1.0,
+    frozen_s=1.0,
+    restarts=3,
+    restart_job_s=(0.2, 1.5),
+    restart_jobs=24,
+    restart_grace_s=0.5,
+    poisons=3,
+    among=12,
+    flood=5_000,
+)
+
+FULL = Size(
+    lease_s=3.0,
+    within_s=600,
+    killed_jobs=2_000,
+    killed_job_ms=1_000,
+    kill_every_s=(0.5, 3.0),
+    api_kills=20,
+    keyed_jobs=1_000,
+    failpoint_times=50,
+    redis_kills=20,
+    outages_s=(1.0, 5.0, 20.0, 60.0),
+    objects_away_s=60.0,
+    frozen_s=30.0,
+    restarts=10,
+    restart_job_s=(1.0, 30.0),
+    restart_jobs=60,
+    restart_grace_s=5.0,
+    poisons=20,
+    among=200,
+    flood=100_000,
+)
+
+SIZE = FULL if os.environ.get("ARQADE_FAULTS") == "full" else SMALL

@@ -1,0 +1,64 @@
+"""F6: Redis is out of memory. Nothing new is taken, and what runs still ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+from tests.faults.checkers import check_all
+from tests.faults.conftest import OpenYard
+from tests.faults.figures import FIGURES
+from tests.faults.size import SIZE
+from tests.faults.yard import Yard
+
+RUNNING = 5
+
+
+async def test_running_jobs_commit_while_submissions_are_refused(open_yard: OpenYard) -> None:
+    async with open_yard(lease_s=3) as yard:
+        client = await yard.client(slots=RUNNING)
+        await yard.fleet.start()
+        running = [(await client.submit("render", ms=1_000)).body["id"] for _ in range(RUNNING)]
+        waiting = [(await client.submit("noop")).body["id"] for _ in range(3)]
+        await started(yard, running)
+        assert yard.site.redis.call("CONFIG", "SET", "maxmemory", "1mb") == b"+OK"
+
+        refused = [await client.submit("noop") for _ in range(5)]
+        assert {(call.status, call.body["code"]) for call in refused} == {(503, "dependency_unavailable")}
+        async with asyncio.timeout(SIZE.within_s):
+            while [(await client.look(job_id))["status"] for job_id in running] != ["succeeded"] * RUNNING:
+                await asyncio.sleep(0.05)
+        assert {(await client.look(job_id))["status"] for job_id in waiting} == {"queued"}
+
+        assert yard.site.redis.call("CONFIG", "SET", "maxmemory", "0") == b"+OK"
+        await yard.rest()
+        seen = await yard.evidence()
+
+    check_all(seen)
+    jobs = seen.dump.jobs().values()
+    assert {(job.status, job.crashes, job.failures) for job in jobs} == {("succeeded", 0, 0)}
+    FIGURES.note("F6", "out of memory: jobs that ran and committed, submissions refused", f"{RUNNING}, {len(refused)}")
+
+
+async def test_nobody_is_to_blame_for_a_redis_that_takes_no_writes(open_yard: OpenYard) -> None:
+    async with open_yard() as yard:
+        client = await yard.client(slots=RUNNING)
+        worker = await yard.fleet.start()
+        running = [(await client.submit("render", ms=500)).body["id"] for _ in range(RUNNING)]
+        await started(yard, running)
+        assert yard.site.redis.call("CONFIG", "SET", "min-replicas-to-write", "1") == b"+OK"
+        assert (await client.submit("noop")).status == 503
+        await asyncio.sleep(3 * SIZE.lease_s)
+        assert yard.site.redis.call("CONFIG", "SET", "min-replicas-to-write", "0") == b"+OK"
+        await yard.rest()
+        assert worker.alive
+        seen = await yard.evidence()
+
+    check_all(seen)
+    jobs = seen.dump.jobs().values()
+    assert {(job.status, job.attempt, job.crashes) for job in jobs} == {("succeeded", 1, 0)}
+
+
+async def started(yard: Yard, job_ids: list[str]) -> None:
+    async with asyncio.timeout(SIZE.within_s):
+        while len((await yard.backend.tally()).runs) < len(job_ids):
+            await asyncio.sleep(0.02)
