@@ -12,9 +12,9 @@ import httpx
 
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
+from apps.resources import open_objects
 from apps.settings import Settings
 from libs.admission.ledger import differences
-from libs.artifacts.objects import Objects
 from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
@@ -96,7 +96,7 @@ async def _clock(store: Store) -> Check:
 
 async def _objects(settings: Settings) -> AsyncIterator[Check]:
     try:
-        bucket = _bucket(settings)
+        bucket = open_objects(settings)
     except ValueError as error:
         yield Check("bad", "objects", f"{error}: check the MINIO_ settings")
         return
@@ -111,19 +111,6 @@ async def _objects(settings: Settings) -> AsyncIterator[Check]:
         yield Check("bad", "objects", f"{error.detail}: check MINIO_ENDPOINT {settings.minio_endpoint} and its keys")
     finally:
         bucket.close()
-
-
-def _bucket(settings: Settings) -> Objects:
-    return Objects(
-        settings.minio_endpoint,
-        settings.minio_access_key,
-        settings.minio_secret_key.get_secret_value(),
-        settings.minio_bucket,
-        settings.minio_region,
-        use_ssl=settings.minio_use_ssl,
-        public_endpoint=settings.minio_public_endpoint,
-        connections=1,
-    )
 
 
 async def _presigned(url: str) -> Check:

@@ -15,15 +15,14 @@ from typing import Any
 
 from arq.connections import ArqRedis
 from arq.typing import WorkerCoroutine
-from arq.utils import timestamp_ms
-from arq.worker import Function, Worker
+from arq.worker import Function
 
 from libs.errors import Unavailable
 from libs.ids import new_id
 from libs.jobs.lifecycle import Claim, FencedError, claim
 from libs.jobs.payload import deserialize, serialize
 from libs.queue.doorbell import listen
-from libs.queue.foreign import finish_foreign
+from libs.queue.foreign import ForeignJobs
 from libs.queue.leases import Leases
 from libs.queue.pool import FOREIGN_QUEUE
 from libs.queue.running import Running
@@ -43,7 +42,7 @@ _FAREWELL_S = 1.5
 _TRIES_OUT_OF_REACH = 1_000_000
 
 
-class FairWorker(Worker):
+class FairWorker(ForeignJobs):
     """A worker process: `slots` jobs at once from `queues`, each for one lease at a time."""
 
     def __init__(
@@ -264,38 +263,6 @@ class FairWorker(Worker):
             self.stop_accepting()
         elif word == "cancel" and job_id in self.running:
             self.running[job_id].stop("canceled")
-
-    # ── foreign jobs: ARQ's way of running them, our way of ending them ─────────────────────────────────────────
-
-    async def _run_foreign(self, running: Running) -> None:
-        with running.handling():
-            await self.run_job(running.claim.job_id, timestamp_ms())
-
-    async def finish_job(
-        self,
-        job_id: str,
-        finish: bool,
-        result_data: bytes | None,
-        result_timeout_s: float | None,
-        keep_result_forever: bool,
-        incr_score: int | None,
-        keep_in_progress: float | None,
-    ) -> None:
-        """End a foreign job under its fence, through an outage of Redis if need be."""
-        running = self.running[job_id]
-        await finish_foreign(
-            self._store,
-            running.claim,
-            done=finish,
-            result=result_data,
-            kept_s=0.0 if keep_result_forever else (result_timeout_s or self.keep_result_s),
-            delay_s=(incr_score or 0) / 1000,
-            marked_s=keep_in_progress or 0.0,
-        )
-
-    async def finish_failed_job(self, job_id: str, result_data: bytes | None) -> None:
-        """End a foreign job that could not be run."""
-        await self.finish_job(job_id, True, result_data, None, self.keep_result_forever, None, None)
 
     # ── what it says of itself ──────────────────────────────────────────────────────────────────────────────────
 
