@@ -45,7 +45,7 @@ async def test_all_jobs_end_once_while_workers_are_killed(open_yard: OpenYard) -
     FIGURES.note("F1", "kill to claim by another worker, p50 / p99, s",
                  f"{percentile(waits, 50):.2f} / {percentile(waits, 99):.2f}")  # fmt: skip
     assert waits
-    assert percentile(waits, 99) <= 5
+    assert percentile(waits, 99) <= 5 or not SIZE.timed
 
 
 async def submit(client: Client, n: int) -> None:

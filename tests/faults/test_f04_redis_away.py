@@ -19,8 +19,8 @@ from tests.faults.yard import Yard
 
 WORKERS, PRODUCERS = 2, 4
 LEASE_S = 3.0
-REFUSED_WITHIN_S = 1.0
-HEALTHY_WITHIN_S = 3.0
+REFUSED_WITHIN_S = 1.0 if SIZE.timed else 3.0
+HEALTHY_WITHIN_S = 3.0 if SIZE.timed else 10.0
 
 
 async def test_no_acknowledged_job_is_lost_when_redis_is_killed(open_yard: OpenYard) -> None:

@@ -36,7 +36,7 @@ async def test_a_deployment_fails_nothing_and_uses_up_no_attempt(open_yard: Open
     check_all(seen)
     jobs = seen.dump.jobs().values()
     assert {(job.status, job.failures, job.crashes) for job in jobs} == {("succeeded", 0, 0)}
-    assert max(exits_s) <= SIZE.restart_grace_s + FAREWELL_S
+    assert max(exits_s) <= SIZE.restart_grace_s + FAREWELL_S or not SIZE.timed
     FIGURES.note("F13", "restarts, jobs, handed back, failed",
                  f"{len(exits_s)}, {len(jobs)}, {sum(job.releases for job in jobs)}, 0")  # fmt: skip
     FIGURES.note("F13", f"exit after SIGTERM (grace {SIZE.restart_grace_s:g} s), max, s", f"{max(exits_s):.2f}")

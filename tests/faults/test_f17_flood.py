@@ -32,12 +32,12 @@ async def test_another_users_first_job_waits_for_one_running_job_at_most(open_ya
         for ending in await yard.fleet.stop():
             assert ending.status == 0
 
-    assert max(waits_s) <= alone_s + JOB_MS / 1000 + 0.3
+    assert max(waits_s) <= alone_s + (JOB_MS / 1000 + 0.1 if SIZE.timed else 1.5)
     FIGURES.note("F17", "jobs at once by one user, run so far", f"{SIZE.flood}, {ran}")
     FIGURES.note("F17", "a newcomer's wait, alone / in the flood, s", f"{alone_s:.3f} / {max(waits_s):.3f}")
     FIGURES.note("F17", f"admission, {AT_ONCE} at once, p50 / p99, ms",
                  f"{percentile(took_s, 50) * 1000:.1f} / {percentile(took_s, 99) * 1000:.1f}")  # fmt: skip
-    assert percentile(took_s, 99) < ADMISSION_S_MAX
+    assert percentile(took_s, 99) < ADMISSION_S_MAX or not SIZE.timed
 
 
 async def flood(store: Store, flooder: object) -> list[float]:

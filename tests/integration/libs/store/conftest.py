@@ -10,14 +10,14 @@ import pytest
 
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
+from tests.fakes.parts import need
 from tests.integration.libs.store.opening import NewStore, StartServer
 from tests.integration.libs.store.redis_process import FLAVOURS, RedisProcess, binary_of, running
 
 
 @pytest.fixture(scope="session", params=FLAVOURS)
 def flavour(request: pytest.FixtureRequest) -> str:
-    if binary_of(request.param) is None:
-        pytest.skip(f"no {request.param} here")
+    need(request.param, found=binary_of(request.param) is not None, how="apt-get install redis-server")
     return str(request.param)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from libs.errors import Unavailable
 from libs.store.client import Store
+from tests.fakes.parts import need
 from tests.integration.libs.store.opening import NewStore, StartServer
 from tests.integration.libs.store.patience import succeeds, until
 from tests.integration.libs.store.redis_process import RedisProcess, binary_of, free_port, running
@@ -71,8 +72,9 @@ def _certificate(folder: Path, name: str, subject: str) -> None:
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[Secure]:
     binary = binary_of("redis")
-    if binary is None or shutil.which("openssl") is None:
-        pytest.skip("needs a redis-server that speaks TLS, and openssl")
+    need("a Redis that speaks TLS", found=binary is not None, how="apt-get install redis-server")
+    need("openssl", found=shutil.which("openssl") is not None, how="apt-get install openssl")
+    assert binary is not None
     _certificate(tmp_path, "server", "localhost")
     _certificate(tmp_path, "stranger", "localhost")
     files = {"tls_cert_file": "server.crt", "tls_key_file": "server.key", "tls_ca_cert_file": "server.crt"}
