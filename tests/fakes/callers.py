@@ -12,7 +12,7 @@ from libs.admission.rate import RateRule
 from libs.ids import new_id
 from libs.store.client import Store
 
-QUEUE_RULE = QueueRule(size_max=1_000_000, artifact_url_ttl_s_max=3_600)
+QUEUE_RULE = QueueRule(size_max=10_000_000, artifact_url_ttl_s_max=3_600)
 
 
 def make_caller(plan: str = "internal", user_id: str | None = None, **overrides: Any) -> Caller:
