@@ -120,6 +120,8 @@ async def test_an_address_inside_is_never_reached(site: Site) -> None:
 async def test_who_does_not_want_to_wait_does_not(site: Site) -> None:
     answered = await site.detect({"image_url": site.pictures.url + "/a.png"}, Prefer="respond-async")
     assert answered.status_code == 202
+    followed = await site.http.get(answered.headers["location"] + "/events")  # until it is over: others count requests
+    assert "event: done" in followed.text
 
 
 async def test_no_log_has_a_key_or_an_image_in_it(site: Site) -> None:
