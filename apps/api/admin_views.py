@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from apps.api.views import stamp
 from libs.audit.act import Act
 from libs.jobs.dead import Dead
 from libs.jobs.job import Job
 from libs.jobs.queues import QueueState
+from libs.jobs.view import stamp
 from libs.jobs.workers import Worker
 
 __all__ = ["act_view", "dead_view", "queue_view", "running_job_view", "worker_view"]

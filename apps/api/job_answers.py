@@ -9,28 +9,16 @@ from starlette.responses import Response
 
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.views import SignedUrl, job_view
 from apps.resources import Resources
-from libs.artifacts.artifact import Artifact
 from libs.jobs.job import Job
 from libs.jobs.lookup import Place, place_of
+from libs.jobs.view import job_view, signed_url
 
-__all__ = ["answer_job", "job_json", "signed_url"]
+__all__ = ["answer_job", "job_json"]
 
 _PRIVATE = {"Cache-Control": "private, no-cache"}
 _POLL_S_MIN, _POLL_S_MAX = 1, 30
 _NOT_MODIFIED = 304
-
-
-def signed_url(resources: Resources, job: Job, artifact: Artifact) -> SignedUrl:
-    """A presigned URL of an artifact, and when it lapses."""
-    url = resources.objects.presigned_get(
-        artifact.object_name,
-        job.artifact_url_ttl_s,
-        filename=artifact.name,
-        content_type=artifact.content_type,
-    )
-    return url, _now_ms() + job.artifact_url_ttl_s * 1000
 
 
 def job_json(resources: Resources, job: Job, place: Place | None = None) -> dict[str, Any]:
@@ -40,7 +28,7 @@ def job_json(resources: Resources, job: Job, place: Place | None = None) -> dict
         starts_at_ms = _now_ms() + place.starts_in_s * 1000
     return job_view(
         job,
-        lambda job, artifact: signed_url(resources, job, artifact),
+        lambda job, artifact: signed_url(resources.objects, job, artifact),
         queue_position=None if place is None else place.position,
         estimated_start_at_ms=starts_at_ms,
     )

@@ -5,13 +5,12 @@ from __future__ import annotations
 from starlette.responses import RedirectResponse, Response
 
 from apps.api.answers import Artifacts
-from apps.api.job_answers import signed_url
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
-from apps.api.views import artifact_view
 from libs.errors import Refusal
 from libs.jobs.lookup import load_job
+from libs.jobs.view import artifact_view, signed_url
 
 __all__ = ["ROUTES"]
 
@@ -22,7 +21,9 @@ _FOUND = 302
 async def show_artifacts(request: Request) -> Response:
     """Every artifact of a job, each with a fresh URL."""
     job = await load_job(request.home, request.caller.user_id, request.path_params["id"])
-    return Json({"data": [artifact_view(one, signed_url(request.resources, job, one)) for one in job.artifacts]})
+    return Json(
+        {"data": [artifact_view(one, signed_url(request.resources.objects, job, one)) for one in job.artifacts]}
+    )
 
 
 async def download_artifact(request: Request) -> Response:
@@ -30,7 +31,7 @@ async def download_artifact(request: Request) -> Response:
     job = await load_job(request.home, request.caller.user_id, request.path_params["id"])
     for artifact in job.artifacts:
         if artifact.name == request.path_params["name"]:
-            return RedirectResponse(signed_url(request.resources, job, artifact)[0], _FOUND)
+            return RedirectResponse(signed_url(request.resources.objects, job, artifact)[0], _FOUND)
     raise Refusal("not_found", "The job has no such artifact")
 
 

@@ -1,18 +1,8 @@
 from __future__ import annotations
 
-import pytest
-
-from apps.api.views import api_key_view, stamp, user_view
+from apps.api.views import api_key_view, user_view
 from libs.access.api_key import ApiKey
 from libs.access.user import User
-
-
-@pytest.mark.parametrize(
-    "at_ms, text",
-    [(0, "1970-01-01T00:00:00.000Z"), (1_795_302_720_123, "2026-11-21T23:12:00.123Z"), (None, None)],
-)
-def test_times_are_rfc_3339_in_utc_to_the_millisecond(at_ms: int | None, text: str | None) -> None:
-    assert stamp(at_ms) == text
 
 
 def test_the_admin_api_calls_the_plan_role() -> None:
