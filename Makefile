@@ -46,7 +46,7 @@ deploy-check:  ## check the deployment files against their schemas and against p
 
 audit: $(READY)  ## ask about known vulnerabilities of what is locked; wants the network (exit 3: could not ask)
 	@$(PIP) install uv
-	@$(VENV)/bin/python deploy/audit.py $(VENV)/bin/uv --quiet tool run pip-audit==2.10.1 requirements.lock
+	@$(VENV)/bin/python deploy/audit.py $(VENV)/bin/uv --quiet tool run pip-audit==2.10.1 $(ARGS) requirements.lock
 
 sbom: $(READY)  ## list what the image holds, as CycloneDX, in build/sbom.json
 	@$(PIP) install uv

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import runpy
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,8 +36,57 @@ def test_only_what_was_asked_about_is_called_sound(packages: list[Any], excepted
     assert AUDIT["verdict"]({"dependencies": packages}, excepted)[0] == AUDIT[code]
 
 
-def test_no_report_is_no_good_report() -> None:
-    assert AUDIT["verdict"](None, {})[0] == AUDIT["NOT_ASKED"]
+def test_what_nobody_told_of_is_not_called_sound() -> None:
+    told = AUDIT["completed"](None, {"unknown": "1.0"}, lambda _name: None)
+    assert AUDIT["verdict"](told, {})[0] == AUDIT["NOT_ASKED"]
+
+
+def page(version: str, *flaws: dict[str, Any]) -> dict[str, Any]:
+    """A project's page as PyPI's JSON API has it."""
+    return {"info": {"version": version}, "vulnerabilities": list(flaws)}
+
+
+ON_ITS_PAGE = {"id": "PYSEC-2026-1", "aliases": [], "fixed_in": ["2.0"], "withdrawn": None}
+WITHDRAWN = {**ON_ITS_PAGE, "withdrawn": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize(
+    "told, code",
+    [
+        (page("1.0"), "NOTHING"),
+        (page("1.0", WITHDRAWN), "NOTHING"),
+        (page("1.0", ON_ITS_PAGE), "VULNERABLE"),
+        (page("1.1"), "NOT_ASKED"),
+    ],
+)
+def test_the_page_of_a_project_answers_for_its_newest_release_alone(told: dict[str, Any], code: str) -> None:
+    report = {"dependencies": [SOUND, {"name": "other", "skip_reason": "not found"}]}
+    found = AUDIT["completed"](report, {"sound": "1.0", "other": "1.0"}, {"other": told}.__getitem__)
+    assert AUDIT["verdict"](found, {})[0] == AUDIT[code]
+
+
+def test_a_package_that_the_report_leaves_out_is_asked_about_all_the_same() -> None:
+    asked: list[str] = []
+    AUDIT["completed"]({"dependencies": [SOUND]}, {"sound": "1.0", "forgotten": "1.0"}, asked.append)
+    assert asked == ["forgotten"]
+
+
+def test_what_could_not_be_asked_about_passes_only_aloud(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock = tmp_path / "some.lock"
+    lock.write_text("unknown==1.0 \\\n    --hash=sha256:0\n")
+    monkeypatch.setitem(AUDIT["main"].__globals__, "_page_of", lambda _name: None)
+    for words, code in (((), AUDIT["NOT_ASKED"]), (("--unasked-may-pass",), AUDIT["NOTHING"])):
+        monkeypatch.setattr(sys, "argv", ["audit.py", "true", *words, str(lock)])
+        assert AUDIT["main"]() == code
+        said = capsys.readouterr().out
+        assert "not audited: unknown" in said
+        assert ("!!! NOT EVERYTHING WAS AUDITED" in said) is bool(words)
+
+
+def test_ci_audits() -> None:
+    assert re.search(r"^make audit", read(".ci/run"), re.MULTILINE)
 
 
 def test_every_exception_has_a_reason() -> None:
