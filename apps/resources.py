@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from apps.settings import VISION_PROVIDERS, Settings
@@ -100,15 +100,48 @@ def open_objects(settings: Settings) -> Objects:
 
 
 def configured_backends(settings: Settings) -> dict[str, ConfiguredBackend]:
-    """What these settings say of the backends that are reached over a network, by name."""
-    limits = {"create": LimiterRule(settings.replicate_rpm), "read": LimiterRule(settings.replicate_reads_rpm)}
+    """The backends that are reached over a network, by name: what the backends file says of a protocol is all there is
+    of it, and of a protocol that it does not mention the settings tell. Raises ValueError.
+    """
+    written = settings.read_backends_file()
+    protocols = {backend.protocol for backend in written}
+    told = (backend for backend in _told_by_settings(settings) if backend.protocol not in protocols)
+    found = {backend.name: backend for backend in told}
+    for backend in written:
+        if backend.name in found:
+            raise ValueError(
+                f"BACKENDS_FILE: [{backend.name}] is the name of another backend, which the settings tell of"
+            )
+        found[backend.name] = backend
+    return found
+
+
+def _told_by_settings(settings: Settings) -> Iterator[ConfiguredBackend]:
     rule = BreakerRule(failures_in_a_row=settings.circuit_breaker_threshold)
-    found = (
-        ConfiguredBackend("comfyui", "comfyui", settings.comfyui_url is not None, rule),
-        ConfiguredBackend("replicate", "prediction", settings.replicate_api_token is not None, rule, limits),
-        *(ConfiguredBackend(name, "vision", bool(settings.vision_api_key(name)), rule) for name in VISION_PROVIDERS),
+    servers = settings.comfyui_servers()
+    yield ConfiguredBackend(
+        "comfyui", "comfyui", bool(servers), rule, servers=servers, timeout_s=settings.comfyui_timeout
     )
-    return {backend.name: backend for backend in found}
+    limits = {"create": LimiterRule(settings.replicate_rpm), "read": LimiterRule(settings.replicate_reads_rpm)}
+    token = settings.replicate_api_token.get_secret_value() if settings.replicate_api_token else ""
+    yield ConfiguredBackend("replicate", "prediction", bool(token), rule, limits, secret=token)
+    for name in dict.fromkeys((*settings.vision_providers, *VISION_PROVIDERS)):
+        yield _vision_provider(settings, name, rule)
+
+
+def _vision_provider(settings: Settings, name: str, rule: BreakerRule) -> ConfiguredBackend:
+    api_key = settings.vision_api_key(name)
+    return ConfiguredBackend(
+        name,
+        "vision",
+        bool(api_key),
+        rule,
+        url=getattr(settings, f"{name}_url"),
+        secret=api_key,
+        model=getattr(settings, f"{name}_model"),
+        dialect=name,
+        timeout_s=settings.vision_timeout,
+    )
 
 
 async def redis_refusals(resources: Resources) -> list[str]:

@@ -8,6 +8,7 @@ deployment is refused at start-up: see `refusals`.
 from __future__ import annotations
 
 import ipaddress
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,13 +16,16 @@ from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from libs.access.plans import read_plans_file
+from libs.backends.backends_file import DIALECTS, http_url, read_backends_file
+from libs.backends.configured import ConfiguredBackend, ConfiguredServer
 from libs.egress import Rules
+from libs.limits import FLEET_SERVERS_MAX
 from libs.store.url import parse_url
 
 __all__ = ["VISION_PROVIDERS", "Settings"]
 
 #: The vision providers there are, in the order in which they are asked when nobody says.
-VISION_PROVIDERS = ("gemini", "mistral", "qwen", "kimi")
+VISION_PROVIDERS = DIALECTS
 
 _PEPPER_BYTES_MIN = 32
 _WELL_KNOWN_SECRETS = frozenset({"", "minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
@@ -32,15 +36,17 @@ def _environment(value: object) -> object:
     return {"dev": "development", "prod": "production"}.get(str(value).lower(), str(value).lower())
 
 
-def _comma_separated(value: object) -> object:
+def _comma_separated(text: str) -> tuple[str, ...]:
     """`a, b` in a variable is a list of two."""
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _names(value: object) -> object:
+    return _comma_separated(value) if isinstance(value, str) else value
 
 
 HttpUrlText = Annotated[str, Field(pattern=r"^https?://[^/\s]")]
-Names = Annotated[tuple[str, ...] | str, BeforeValidator(_comma_separated)]
+Names = Annotated[tuple[str, ...] | str, BeforeValidator(_names)]
 
 
 class Settings(BaseSettings):
@@ -118,6 +124,7 @@ class Settings(BaseSettings):
     lease_s: float = Field(3.0, ge=0.2, le=60)
 
     # Backends
+    backends_file: Path | None = None
     comfyui_url: str | None = None
     comfyui_timeout: float = Field(300.0, gt=0)
     ocr_processes: int = Field(1, ge=1, le=64)
@@ -153,7 +160,7 @@ class Settings(BaseSettings):
 
     def refusals(self) -> list[str]:
         """Why this configuration must not serve: one line each, with what to set. Empty when it may."""
-        found = [*self._redis_refusals(), *self._plan_refusals(), *self._outbound_refusals()]
+        found = [*self._redis_refusals(), *self._plan_refusals(), *self._backend_refusals(), *self._outbound_refusals()]
         if not (self.auth_enabled and self.rate_limit_enabled) and not self._toy:
             found.append(
                 "AUTH_ENABLED and RATE_LIMIT_ENABLED may be false only with ENVIRONMENT=development on a loopback HOST"
@@ -176,6 +183,15 @@ class Settings(BaseSettings):
         except ValueError as error:
             return [f"PLANS_FILE: {error}"]
         return []
+
+    def _backend_refusals(self) -> list[str]:
+        found: list[str] = []
+        for name, read in (("BACKENDS_FILE", self.read_backends_file), ("COMFYUI_URL", self.comfyui_servers)):
+            try:
+                read()
+            except ValueError as error:
+                found.append(f"{name}: {error}")
+        return found
 
     def _outbound_refusals(self) -> list[str]:
         unknown = [name for name in self.vision_providers if name not in VISION_PROVIDERS]
@@ -200,6 +216,21 @@ class Settings(BaseSettings):
             found.append("CORS_ORIGINS may not be * : name the origins")
         return found
 
+    def read_backends_file(self) -> tuple[ConfiguredBackend, ...]:
+        """The backends that the file names, none where there is no file. Raises ValueError."""
+        return read_backends_file(self.backends_file, _variable)
+
+    def comfyui_servers(self) -> tuple[ConfiguredServer, ...]:
+        """The servers that COMFYUI_URL names, one slot each. Raises ValueError.
+
+        The first keeps the name that the only one has always had, so that jobs under way find their prompts.
+        """
+        urls = [http_url(url) for url in _comma_separated(self.comfyui_url or "")]
+        if len(set(urls)) < len(urls) or len(urls) > FLEET_SERVERS_MAX:
+            raise ValueError(f"it may name up to {FLEET_SERVERS_MAX} servers, each once")
+        names = ("comfyui", *(f"comfyui-{number}" for number in range(2, len(urls) + 1)))
+        return tuple(ConfiguredServer(name, url) for name, url in zip(names, urls, strict=False))
+
     def vision_api_key(self, provider: str) -> str:
         """The key for a vision provider; empty where there is none, or where the provider is not to be asked."""
         key: SecretStr | None = getattr(self, f"{provider}_api_key")
@@ -219,6 +250,17 @@ class Settings(BaseSettings):
     @property
     def _toy(self) -> bool:
         return self.environment == "development" and _is_loopback(self.host)
+
+
+class _DotEnv(BaseSettings):
+    """Whatever `.env` holds, under any name."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="allow", hide_input_in_errors=True)
+
+
+def _variable(name: str) -> str:
+    """What a variable that the backends file names holds, in the environment or in `.env`; empty when not set."""
+    return os.environ.get(name) or str((_DotEnv().model_extra or {}).get(name.lower()) or "")
 
 
 def _is_loopback(host: str) -> bool:

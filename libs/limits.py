@@ -19,6 +19,7 @@ __all__ = [
     "FAILED_CREDENTIALS_S",
     "FAILING_SENDERS_MAX",
     "FAIRNESS_KEY_LENGTH_MAX",
+    "FLEET_SERVERS_MAX",
     "HEADERS_BYTES_MAX",
     "HEADERS_S",
     "JSON_DEPTH_MAX",
@@ -32,6 +33,7 @@ __all__ = [
     "PLANS_MAX",
     "PRIORITY_MAX",
     "SCHEDULE_S_MAX",
+    "SERVER_SLOTS_MAX",
     "STREAMS_PER_API_KEY_MAX",
     "VALIDATION_ERRORS_MAX",
 ]
@@ -90,3 +92,7 @@ FAIRNESS_KEY_LENGTH_MAX: Final = 255
 METADATA_MEMBERS_MAX: Final = 50
 #: Event streams that one API key may have open in one process.
 STREAMS_PER_API_KEY_MAX: Final = 10
+
+#: Servers of the fleet, and prompts that one of them is given at once.
+FLEET_SERVERS_MAX: Final = 200
+SERVER_SLOTS_MAX: Final = 100

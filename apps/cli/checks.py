@@ -12,7 +12,7 @@ import httpx
 
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
-from apps.resources import open_objects
+from apps.resources import configured_backends, open_objects
 from apps.settings import Settings
 from libs.admission.ledger import differences
 from libs.embedded.ports import authority
@@ -128,17 +128,24 @@ async def _presigned(url: str) -> Check:
 
 
 async def _comfyui(settings: Settings) -> AsyncIterator[Check]:
-    if settings.comfyui_url is None:
+    try:
+        servers = configured_backends(settings)["comfyui"].servers
+    except ValueError:
+        return  # the settings say so
+    if not servers:
         yield Check("warning", "comfyui", "COMFYUI_URL is not set: generate jobs would wait until they expire")
-        return
+    for each in asyncio.as_completed([_comfyui_at(server.url) for server in servers]):
+        yield await each
+
+
+async def _comfyui_at(url: str) -> Check:
     try:
         async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
-            answer = await http.get(settings.comfyui_url.rstrip("/") + "/system_stats")
+            answer = await http.get(url + "/system_stats")
         system = answer.raise_for_status().json()["system"]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        yield Check("warning", "comfyui", f"{settings.comfyui_url} does not answer as ComfyUI does ({error})")
-    else:
-        yield Check("good", "comfyui", f"ComfyUI {system.get('comfyui_version', '?')} at {settings.comfyui_url}")
+        return Check("warning", "comfyui", f"{url} does not answer as ComfyUI does ({error})")
+    return Check("good", "comfyui", f"ComfyUI {system.get('comfyui_version', '?')} at {url}")
 
 
 async def _api(settings: Settings) -> AsyncIterator[Check]:

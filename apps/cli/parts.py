@@ -14,7 +14,7 @@ from libs.embedded.data_dir import DataDir
 from libs.embedded.objects import objects
 from libs.embedded.part import Part, http_answers
 from libs.embedded.ports import authority
-from libs.embedded.process import Child, start_child
+from libs.embedded.process import Child, StartError, start_child
 from libs.embedded.standin import standin
 from libs.embedded.valkey import valkey
 
@@ -55,9 +55,16 @@ def embedded_parts(data: DataDir, settings: Settings, *, host: str) -> list[Part
         environment=own_environment({}),
     )
     # Its own address comes back to us in a .env that `arqade infra` has written.
-    if settings.comfyui_url in {None, stand_in.settings["COMFYUI_URL"]}:
+    if settings.comfyui_url in {None, stand_in.settings["COMFYUI_URL"]} and not _names_a_fleet(settings):
         found.append(stand_in)
     return found
+
+
+def _names_a_fleet(settings: Settings) -> bool:
+    try:
+        return any(backend.protocol == "comfyui" for backend in settings.read_backends_file())
+    except ValueError as error:
+        raise StartError(f"BACKENDS_FILE: {error}") from None
 
 
 def settings_for(data: DataDir, settings: Settings, parts: Sequence[Part], *, public_host: str) -> dict[str, str]:

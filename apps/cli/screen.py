@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from apps.resources import configured_backends
 from apps.settings import Settings
 
 __all__ = ["console", "say", "say_of", "shell_path", "show_system", "show_table"]
@@ -33,7 +34,8 @@ def say_of(name: str, line: str) -> None:
 def show_system(url: str, admin_key_file: Path, data: Path, settings: Settings) -> None:
     """The summary of `arqade up`: where it is, how to get in, what to try."""
     key_file = shell_path(admin_key_file)
-    backend = settings.comfyui_url or "the stand-in, which draws test pictures (COMFYUI_URL names a real one)"
+    servers = ", ".join(server.url for server in configured_backends(settings)["comfyui"].servers)
+    backend = servers or "the stand-in, which draws test pictures (COMFYUI_URL names a real one)"
     console.print()
     console.print(Text.assemble(("  Arqade is up  ", "bold green"), (url, "bold underline")))
     console.print()

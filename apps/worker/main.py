@@ -110,7 +110,8 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
 @asynccontextmanager
 async def _opened_backends(resources: Resources, queues: Sequence[str]) -> AsyncIterator[Backends]:
     settings, vision = resources.settings, open_vision(resources)
-    comfyui = ComfyUI(settings.comfyui_url, settings.comfyui_timeout)
+    fleet = resources.backends["comfyui"]
+    comfyui = ComfyUI(fleet.servers[0].url if fleet.servers else None, fleet.timeout_s)
     ocr = OcrEngine(settings.ocr_processes)
     warming = asyncio.create_task(_warm_up(ocr, wanted="cpu" in queues and settings.ocr_enabled), name="warm-up")
     try:

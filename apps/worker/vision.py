@@ -1,4 +1,4 @@
-"""The vision providers of these settings: those that have a key, in their order."""
+"""The vision providers of a deployment: those that are configured, in their order."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from apps.resources import Resources
+from libs.backends.configured import ConfiguredBackend
 from libs.backends.vision import Provider, Vision
 from libs.backends.vision.chat import KIMI, MISTRAL, QWEN
 from libs.backends.vision.dialect import Dialect
@@ -21,10 +22,10 @@ DIALECTS: Final[Mapping[str, Dialect]] = {"gemini": GEMINI, "mistral": MISTRAL, 
 
 def open_vision(resources: Resources) -> Vision:
     """Connects to nothing yet; to be closed."""
-    settings, errors = resources.settings, resources.metrics.backend_errors
-    asked = [name for name in settings.vision_providers if settings.vision_api_key(name)]
+    errors = resources.metrics.backend_errors
+    asked = [each for each in resources.backends.values() if each.protocol == "vision" and each.is_configured]
     return Vision(
-        [_provider(resources, name) for name in dict.fromkeys(asked)],
+        [_provider(resources, backend) for backend in asked],
         on_error=lambda name, code: errors.labels(name, code).inc(),
     )
 
@@ -34,16 +35,13 @@ def with_vision_retries(kinds: Mapping[str, Kind[Any]], retries: int) -> dict[st
     return {**kinds, "detect": replace(kinds["detect"], attempts_max=1 + retries)}
 
 
-def _provider(resources: Resources, name: str) -> Provider:
-    settings = resources.settings
-    url: str = getattr(settings, f"{name}_url")
-    model: str = getattr(settings, f"{name}_model")
+def _provider(resources: Resources, backend: ConfiguredBackend) -> Provider:
     return Provider(
-        name,
-        DIALECTS[name],
-        url=url,
-        api_key=settings.vision_api_key(name),
-        model=model,
-        breaker=resources.backends[name].breaker(resources.cells.shared),
-        timeout_s=settings.vision_timeout,
+        backend.name,
+        DIALECTS[backend.dialect],
+        url=backend.url,
+        api_key=backend.secret,
+        model=backend.model,
+        breaker=backend.breaker(resources.cells.shared),
+        timeout_s=backend.timeout_s,
     )

@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from libs.backends import breaker, limiter
 from libs.store.client import Store
 
-__all__ = ["ConfiguredBackend"]
+__all__ = ["ConfiguredBackend", "ConfiguredServer"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfiguredServer:
+    """One server of a fleet. `name` is what job records and Redis keys call it: one that is kept finds its prompts."""
+
+    name: str
+    url: str
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +25,8 @@ class ConfiguredBackend:
     """A backend, by the name that its keys in Redis and its errors have.
 
     `limits` holds a rule for each kind of request that its provider counts apart. Whoever needs its breaker or one of
-    its limiters gets it here, so that all processes share one under one rule.
+    its limiters gets it here, so that all processes share one under one rule. What a protocol has no use for is empty:
+    a fleet has `servers`, the others have a `url`; `dialect` is how a vision provider is spoken to.
     """
 
     name: str
@@ -24,6 +34,12 @@ class ConfiguredBackend:
     is_configured: bool
     breaker_rule: breaker.Rule = field(default_factory=breaker.Rule)
     limits: Mapping[str, limiter.Rule] = field(default_factory=dict)
+    servers: tuple[ConfiguredServer, ...] = ()
+    url: str = ""
+    secret: str = field(default="", repr=False)
+    model: str = ""
+    dialect: str = ""
+    timeout_s: float = 300.0
 
     def breaker(self, store: Store) -> breaker.Breaker:
         """Its breaker, with a shadow of its own: keep it."""

@@ -9,19 +9,24 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import httpx
 import orjson
 
 from libs.errors import Unavailable
 
-__all__ = ["CONNECT_S", "REPLY_BYTES_MAX", "OversizeError", "Reply", "Transport"]
+__all__ = ["CONNECT_S", "REPLY_BYTES_MAX", "FileContent", "OversizeError", "Reply", "Transport"]
 
 CONNECT_S = 2.0
 #: Ceiling of an answer that is not a file: the list of all nodes of a large ComfyUI takes a few megabytes.
 REPLY_BYTES_MAX = 32 * 1024 * 1024
+
+#: A file's bytes, or where they are.
+FileContent = bytes | Path
 
 _OK = range(200, 300)
 _RETRY_AFTER_DIGITS = 7
@@ -122,6 +127,16 @@ class Transport:
         )
         return await self._call(request, total_s, REPLY_BYTES_MAX)
 
+    async def post_file(
+        self, path: str, name: str, content: FileContent, fields: Mapping[str, str], *, total_s: float | None = None
+    ) -> Reply:
+        """POST a file as the member `image` of a multipart form (RFC 7578), with other fields; raises as `get` does."""
+        with _opened(content) as file:
+            request = self._client.build_request(
+                "POST", path, data=dict(fields), files={"image": (name, file, "application/octet-stream")}
+            )
+            return await self._call(request, total_s, REPLY_BYTES_MAX)
+
     async def _call(self, request: httpx.Request, total_s: float | None, bytes_max: int) -> Reply:
         total_s = total_s or self._call_s
         try:
@@ -151,6 +166,10 @@ class Transport:
 
     def _oversize(self, bytes_max: int) -> OversizeError:
         return OversizeError(self._part, f"an answer of {self._part} is larger than {bytes_max} bytes")
+
+
+def _opened(content: FileContent) -> AbstractContextManager[bytes | BinaryIO]:
+    return content.open("rb") if isinstance(content, Path) else nullcontext(content)
 
 
 def _retry_after_s(response: httpx.Response) -> float | None:

@@ -42,7 +42,9 @@ async def fetch_limiter(request: Request) -> Response:
 
 async def fetch_replicate_stats(request: Request) -> Response:
     """What the former image optimiser answered at this address: the limit of creations."""
-    return Json(await _limiter_view(request, request.resources.backends["replicate"], "create"))
+    backends = request.resources.backends.values()
+    first = next(backend for backend in backends if backend.protocol == "prediction")
+    return Json(await _limiter_view(request, first, "create"))
 
 
 def limiter_view(rule: Rule, use: Use) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from libs.backends.comfyui.catalogue import choices, read_catalogue
 from libs.backends.comfyui.outputs import OutputFile
@@ -11,6 +13,7 @@ from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.run import Run
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Submission, Watcher
+from libs.backends.transport import FileContent
 from libs.errors import ArqadeError, Unavailable
 
 __all__ = ["ComfyUI"]
@@ -40,14 +43,29 @@ class ComfyUI:
         if self._server:
             await self._server.aclose()
 
-    async def run(self, graph: Graph, watcher: Watcher) -> tuple[OutputFile, ...]:
+    async def run(
+        self, graph: Graph, watcher: Watcher, *, uploads: Mapping[str, FileContent] = MappingProxyType({})
+    ) -> tuple[OutputFile, ...]:
         """Run a graph for an attempt and return every file it leaves behind.
+
+        `uploads` are files that the graph reads, by name: each (its bytes, or the path of a file) is put into the
+        server's input folder first, and every input of a node whose value is exactly that name is made to name it
+        there, as `LoadImage` wants it. So choose names that no text of the caller's can equal, such as the id of an
+        upload with its extension (`upload_….png`): the extension is kept. With nothing in it, nothing is replaced.
 
         What an earlier attempt submitted is resumed when it still lives or is done. Every `filename_prefix` in the
         graph is replaced. Being canceled ends the prompt too when the attempt is `canceled` or `timed_out`; else it
         goes on, for whoever resumes the job. Raises Failure (of the prompt) or Unavailable (the server is away).
         """
-        run = Run(self._require_server(), self.name, graph, watcher, timeout_s=self._timeout_s, patience=self._patience)
+        run = Run(
+            self._require_server(),
+            self.name,
+            graph,
+            watcher,
+            uploads=uploads,
+            timeout_s=self._timeout_s,
+            patience=self._patience,
+        )
         try:
             return await run.outputs()
         except asyncio.CancelledError:

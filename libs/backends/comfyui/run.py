@@ -20,9 +20,10 @@ from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.record import Record
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Submission, Watcher
+from libs.backends.transport import FileContent
 from libs.errors import ArqadeError, Failure, Unavailable
 
-__all__ = ["Run", "prompt_id_of", "with_prefix"]
+__all__ = ["Run", "prompt_id_of", "with_inputs", "with_prefix"]
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "arqade")
 _SUBMISSIONS_MAX = 3
@@ -42,6 +43,17 @@ def with_prefix(graph: Graph, prefix: str) -> Graph:
     return {node: _prefixed(body, prefix) for node, body in graph.items()}
 
 
+def with_inputs(graph: Graph, names: Mapping[str, str]) -> Graph:
+    """The graph, with every input whose value is one of these names, and no more than it, replaced by what it names."""
+    if not names:
+        return graph
+    return {node: {**body, "inputs": _renamed(body.get("inputs", {}), names)} for node, body in graph.items()}
+
+
+def _renamed(inputs: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    return {name: names.get(value, value) if isinstance(value, str) else value for name, value in inputs.items()}
+
+
 def _saves(body: Mapping[str, Any]) -> bool:
     return "filename_prefix" in body.get("inputs", {})
 
@@ -50,15 +62,30 @@ def _prefixed(body: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
     return {**body, "inputs": {**body["inputs"], "filename_prefix": prefix}} if _saves(body) else body
 
 
+def _extension(name: str) -> str:
+    """The part of a name by which ComfyUI tells pictures from other files, where it is plain."""
+    _, dot, extension = name.rpartition(".")
+    return f".{extension.lower()}" if dot and extension.isascii() and extension.isalnum() else ""
+
+
 class Run:
     """A graph that is run for a watcher. `backend` is the server's name in the job's record."""
 
     def __init__(
-        self, server: Server, backend: str, graph: Graph, watcher: Watcher, *, timeout_s: float, patience: Patience
+        self,
+        server: Server,
+        backend: str,
+        graph: Graph,
+        watcher: Watcher,
+        *,
+        uploads: Mapping[str, FileContent],
+        timeout_s: float,
+        patience: Patience,
     ) -> None:
         self._server = server
         self._backend = backend
         self._graph = graph
+        self._uploads = uploads
         self._watcher = watcher
         self._timeout_s = timeout_s
         self._patience = patience
@@ -96,13 +123,22 @@ class Run:
 
     async def _submit(self, number: int) -> tuple[OutputFile, ...]:
         prompt_id = prompt_id_of(self._watcher.job_id, number)
+        graph = with_prefix(await self._with_uploads(prompt_id), f"arqade/{prompt_id}")
         async with self._listener(prompt_id) as listener:
             await listener.connected()
-            listener.prompt_id = await self._hand_over(Submission(self._backend, prompt_id, number))
+            listener.prompt_id = await self._hand_over(graph, Submission(self._backend, prompt_id, number))
             record = await self._follow(listener.prompt_id, listener)
         return await self._collect(record)
 
-    async def _hand_over(self, submission: Submission) -> str:
+    async def _with_uploads(self, prompt_id: str) -> Graph:
+        """Put the uploads where this prompt finds them, under names of ours: ComfyUI renames what it has already."""
+        names: dict[str, str] = {}
+        for index, (name, content) in enumerate(self._uploads.items()):
+            taken = f"{prompt_id}-{index}{_extension(name)}"
+            names[name] = await self._server.upload(taken, content, subfolder="arqade")
+        return with_inputs(self._graph, names)
+
+    async def _hand_over(self, graph: Graph, submission: Submission) -> str:
         """Submit, and return the id the prompt runs under.
 
         The submission is recorded before the call and once more after it: a worker that was frozen in between
@@ -110,14 +146,13 @@ class Run:
         """
         await self._watcher.submitted(submission)
         self._prompt_id, self._confirmed = submission.ref, False
-        self._prompt_id = await self._post(submission.ref)
+        self._prompt_id = await self._post(graph, submission.ref)
         await self._watcher.submitted(replace(submission, ref=self._prompt_id))
         self._confirmed = True
         return self._prompt_id
 
-    async def _post(self, prompt_id: str) -> str:
+    async def _post(self, graph: Graph, prompt_id: str) -> str:
         """Call, in a task that outlives our being stopped: a call is not taken back by hanging up."""
-        graph = with_prefix(self._graph, f"arqade/{prompt_id}")
         self._posting = asyncio.create_task(self._server.submit(graph, prompt_id=prompt_id, client_id=prompt_id))
         try:
             return await asyncio.shield(self._posting)

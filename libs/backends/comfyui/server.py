@@ -12,8 +12,8 @@ from libs.backends.comfyui.outputs import Saved
 from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.record import UNKNOWN, Record, read_history, read_job, read_queue
 from libs.backends.comfyui.refusals import workflow_invalid
-from libs.backends.transport import OversizeError, Reply, Transport
-from libs.errors import Failure
+from libs.backends.transport import FileContent, OversizeError, Reply, Transport
+from libs.errors import Failure, Unavailable
 
 __all__ = ["Graph", "Server"]
 
@@ -21,6 +21,7 @@ __all__ = ["Graph", "Server"]
 Graph = Mapping[str, Mapping[str, Any]]
 
 _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
+_CLIENT_ERRORS = range(400, 500)
 _CANCEL_TRIES = 5
 
 
@@ -94,6 +95,21 @@ class Server:
         if reply.status == _NOT_FOUND:
             return None
         return reply.require_ok().body
+
+    async def upload(self, name: str, content: FileContent, *, subfolder: str) -> str:
+        """Put a file into the server's input folder; what a graph calls it. One of the same name is replaced.
+
+        Raises Failure when the server does not take it.
+        """
+        fields = {"subfolder": subfolder, "type": "input", "overwrite": "true"}
+        reply = await self._http.post_file("/upload/image", name, content, fields, total_s=self._patience.fetch_s)
+        if reply.status in _CLIENT_ERRORS:
+            raise Failure("upload_refused", "the backend did not take the uploaded file")
+        told = reply.require_ok().load_object()
+        taken = told.get("name"), told.get("subfolder", subfolder)
+        if not all(isinstance(word, str) and word for word in taken):
+            raise Unavailable("comfyui", "comfyui does not say where it put an upload")
+        return f"{taken[1]}/{taken[0]}"
 
     async def free(self) -> None:
         """Have it unload its models and give back what memory it can."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,9 @@ def settings(**values: Any) -> Settings:
         ({"vision_providers": "gemini,nobody"}, "VISION_PROVIDERS: nobody"),
         ({"egress_allowed_hosts": "http://files.internal"}, "EGRESS_ALLOWED_HOSTS"),
         ({"egress_denied_networks": "10.0.0.1/8"}, "EGRESS_ALLOWED_HOSTS or EGRESS_DENIED_NETWORKS"),
+        ({"backends_file": "nowhere.toml"}, "BACKENDS_FILE: nowhere.toml cannot be read"),
+        ({"comfyui_url": "http://a, ftp://b"}, "COMFYUI_URL: it must begin with http"),
+        ({"comfyui_url": "http://a, http://a/"}, "COMFYUI_URL: it may name up to"),
     ],
 )
 def test_what_would_be_reached_by_mistake_refuses_to_start(values: dict[str, Any], start: str) -> None:
@@ -126,3 +130,33 @@ def test_a_redis_on_this_machine_needs_no_password(url: str) -> None:
 
 def test_there_is_no_debug_switch() -> None:
     assert not [name for name in Settings.model_fields if "debug" in name or "reload" in name]
+
+
+def test_a_list_of_addresses_is_a_fleet_whose_first_server_keeps_its_name() -> None:
+    assert settings(comfyui_url=None).comfyui_servers() == ()
+    found = settings(comfyui_url="http://a:8188, http://b:8188/").comfyui_servers()
+    assert [(server.name, server.url, server.slots) for server in found] == [
+        ("comfyui", "http://a:8188", 1),
+        ("comfyui-2", "http://b:8188", 1),
+    ]
+
+
+BACKENDS = """
+[mine]
+protocol = "prediction"
+url = "http://127.0.0.1:5000"
+secret_env = "MY_TOKEN"
+"""
+
+
+def test_the_backends_file_names_variables_of_the_environment_or_of_dot_env(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("backends.toml").write_text(BACKENDS)
+    (line,) = settings(backends_file="backends.toml").refusals()
+    assert line == "BACKENDS_FILE: backends.toml: [mine] secret_env: the variable MY_TOKEN is not set, or empty"
+    Path(".env").write_text("MY_TOKEN=from the file\n")
+    assert settings(backends_file="backends.toml").read_backends_file()[0].secret == "from the file"
+    monkeypatch.setenv("MY_TOKEN", "from the environment")
+    assert settings(backends_file="backends.toml").read_backends_file()[0].secret == "from the environment"
