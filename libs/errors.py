@@ -14,7 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
+from urllib.parse import quote
 
 __all__ = [
     "CATALOGUE",
@@ -24,7 +25,11 @@ __all__ = [
     "Refusal",
     "Unavailable",
     "invalid",
+    "pointer",
 ]
+
+
+_STEP_LENGTH_MAX: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +109,17 @@ class Refusal(ArqadeError):
 def invalid(pointer: str, detail: str, code: str = "invalid") -> Refusal:
     """A 422 about one member of the body; `pointer` is a JSON pointer fragment such as `#/input/width`."""
     return Refusal("validation_failed", detail, errors=[{"pointer": pointer, "detail": detail, "code": code}])
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """A JSON pointer as a URI fragment (RFC 6901): `#/input/width`; `#` is the whole body."""
+    return "#" + "".join("/" + _token(str(step)) for step in path)
+
+
+def _token(step: str) -> str:
+    """One step. The client may have chosen it, so it is cut short and escaped."""
+    escaped = step[:_STEP_LENGTH_MAX].replace("~", "~0").replace("/", "~1")
+    return quote(escaped, safe="~!$&'()*+,;=:@", errors="replace")
 
 
 class Failure(ArqadeError):

@@ -36,6 +36,10 @@ __all__ = [
     "SERVER_SLOTS_MAX",
     "STREAMS_PER_API_KEY_MAX",
     "VALIDATION_ERRORS_MAX",
+    "WORKFLOW_NAME_LENGTH_MAX",
+    "WORKFLOW_NODES_MAX",
+    "WORKFLOW_NODE_INPUTS_MAX",
+    "WORKFLOW_TEXT_LENGTH_MAX",
 ]
 
 #: Request line and headers together; past it 431.
@@ -96,3 +100,9 @@ STREAMS_PER_API_KEY_MAX: Final = 10
 #: Servers of the fleet, and prompts that one of them is given at once.
 FLEET_SERVERS_MAX: Final = 200
 SERVER_SLOTS_MAX: Final = 100
+
+#: Nodes of a graph, inputs of a node, characters of a text that an input is given, and of any name in a graph.
+WORKFLOW_NODES_MAX: Final = 200
+WORKFLOW_NODE_INPUTS_MAX: Final = 64
+WORKFLOW_TEXT_LENGTH_MAX: Final = 20_000
+WORKFLOW_NAME_LENGTH_MAX: Final = 128

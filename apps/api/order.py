@@ -12,11 +12,11 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from apps.api.outside import require_urls, stowed
 from apps.api.request import Request
-from apps.api.validation import pointer, validated
+from apps.api.validation import validated
 from libs import limits
 from libs.admission.admit import Application, fingerprint
 from libs.artifacts.uploads import load_upload, retain_upload
-from libs.errors import Refusal, invalid
+from libs.errors import Refusal, invalid, pointer
 from libs.kinds import KINDS
 from libs.kinds.kind import Kind
 

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from apps.api.request import Request
-from apps.api.validation import pointer
 from libs.admission.rate import take
 from libs.artifacts.inline import check_inline_picture, store_inline
 from libs.egress import UrlError, parse_target
-from libs.errors import Refusal, invalid
+from libs.errors import Refusal, invalid, pointer
 from libs.kinds.kind import Input, Kind
 
 __all__ = ["require_urls", "stowed"]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
 from libs import limits
-from libs.errors import Refusal
+from libs.errors import Refusal, pointer
 
-__all__ = ["pointer", "refusal_of", "validated"]
+__all__ = ["refusal_of", "validated"]
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-_TOKEN_LENGTH_MAX = 64
 _CODES = {"extra_forbidden": "unknown_member", "missing": "required"}
 
 
@@ -39,14 +37,3 @@ def refusal_of(error: ValidationError, at: Sequence[str | int] = ()) -> Refusal:
     ][: limits.VALIDATION_ERRORS_MAX]
     first = found[0]
     return Refusal("validation_failed", f"{first['pointer']}: {first['detail']}", errors=found)
-
-
-def pointer(path: Sequence[str | int]) -> str:
-    """A JSON pointer as a URI fragment: `#/input/width`; `#` is the whole body."""
-    return "#" + "".join("/" + _token(str(step)) for step in path)
-
-
-def _token(step: str) -> str:
-    """One step. The client may have chosen it, so it is cut short and escaped."""
-    escaped = step[:_TOKEN_LENGTH_MAX].replace("~", "~0").replace("/", "~1")
-    return quote(escaped, safe="~!$&'()*+,;=:@")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CHECKPOINTS", "LORAS", "NODES", "Invalid", "object_info", "validate"]
+__all__ = ["CHECKPOINTS", "LORAS", "NODES", "OPTIONAL", "Invalid", "object_info", "validate"]
 
 CHECKPOINTS = [
     "dreamshaper_8.safetensors",
@@ -47,7 +47,7 @@ NODES: Mapping[str, tuple[dict[str, list[Any]], list[str], bool]] = {
     ),
     "CLIPTextEncode": ({"text": ["STRING", {}], "clip": ["CLIP"]}, ["CONDITIONING"], False),
     "EmptyLatentImage": ({"width": _SIDE, "height": _SIDE, "batch_size": _integer(1, 4_096)}, ["LATENT"], False),
-    "LoadImage": ({"image": ["STRING", {}]}, ["IMAGE", "MASK"], False),
+    "LoadImage": ({"image": [["example.png"], {"image_upload": True}]}, ["IMAGE", "MASK"], False),
     "VAEEncode": ({"pixels": ["IMAGE"], "vae": ["VAE"]}, ["LATENT"], False),
     "KSampler": (
         {
@@ -69,6 +69,25 @@ NODES: Mapping[str, tuple[dict[str, list[Any]], list[str], bool]] = {
     "SaveImage": ({"images": ["IMAGE"], "filename_prefix": ["STRING", {}]}, [], True),
     "PreviewImage": ({"images": ["IMAGE"]}, [], True),
     "SaveText": ({"text": ["STRING", {}]}, [], True),
+    "EmptyAudio": ({"duration": _number(0.0, 60.0)}, ["AUDIO"], False),
+    "SaveAudio": ({"audio": ["AUDIO"], "filename_prefix": ["STRING", {}]}, [], True),
+    "PreviewAny": ({"source": ["*", {}]}, [], True),
+    "ImageInvert": ({"image": ["IMAGE"]}, ["IMAGE"], False),
+    "ImageScaleBy": (
+        {"image": ["IMAGE"], "upscale_method": [["nearest-exact", "bilinear"]], "scale_by": _number(0.01, 8.0)},
+        ["IMAGE"],
+        False,
+    ),
+    "RepeatLatentBatch": ({"samples": ["LATENT"], "amount": _integer(1, 64)}, ["LATENT"], False),
+    "PrimitiveInt": ({"value": _integer(-(2**63), 2**63 - 1)}, ["INT"], False),
+    "PrimitiveString": ({"value": ["STRING", {}]}, ["STRING"], False),
+    "PrimitiveBoolean": ({"value": ["BOOLEAN", {}]}, ["BOOLEAN"], False),
+}
+
+#: Inputs that may be left out.
+OPTIONAL: Mapping[str, dict[str, list[Any]]] = {
+    "VAEDecode": {"tile_overlap": _integer(0, 4_096)},
+    "SaveImage": {"embed_workflow": ["BOOLEAN", {"default": True}]},
 }
 
 
@@ -88,17 +107,23 @@ def object_info(node_class: str | None = None, *, combo: bool = False) -> dict[s
 
 def _info(name: str, *, combo: bool) -> dict[str, Any]:
     inputs, outputs, is_output = NODES[name]
-    required = {
-        member: ["COMBO", {"options": declared[0]}] if combo and isinstance(declared[0], list) else declared
-        for member, declared in inputs.items()
-    }
     return {
-        "input": {"required": required},
+        "input": {
+            "required": {member: _declared(one, combo=combo) for member, one in inputs.items()},
+            "optional": {member: _declared(one, combo=combo) for member, one in OPTIONAL.get(name, {}).items()},
+            "hidden": {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"} if is_output else {},
+        },
         "output": outputs,
         "output_node": is_output,
         "name": name,
         "category": "stand-in",
     }
+
+
+def _declared(one: list[Any], *, combo: bool) -> list[Any]:
+    if not (combo and isinstance(one[0], list)):
+        return one
+    return ["COMBO", {"options": one[0], **(one[1] if len(one) > 1 else {})}]
 
 
 def validate(graph: Any) -> Invalid | None:
@@ -130,11 +155,13 @@ def _invalid_nodes(graph: Mapping[str, Any], wrong: Mapping[str, list[dict[str, 
 
 
 def _errors(graph: Mapping[str, Any], body: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Inputs that the class does not have are let pass, as ComfyUI does."""
     found = []
-    given = body.get("inputs", {})
-    for name, declared in NODES[body["class_type"]][0].items():
+    given, required = body.get("inputs", {}), NODES[body["class_type"]][0]
+    for name, declared in {**required, **OPTIONAL.get(body["class_type"], {})}.items():
         if name not in given:
-            found.append(_error("required_input_missing", "Required input is missing", name))
+            if name in required:
+                found.append(_error("required_input_missing", "Required input is missing", name))
         elif error := _value_error(graph, name, declared, given[name]):
             found.append(error)
     return found
@@ -142,13 +169,24 @@ def _errors(graph: Mapping[str, Any], body: Mapping[str, Any]) -> list[dict[str,
 
 def _value_error(graph: Mapping[str, Any], name: str, declared: list[Any], value: Any) -> dict[str, Any] | None:
     if isinstance(value, list):
-        linked = len(value) == _LINK_MEMBERS and isinstance(value[0], str) and value[0] in graph
-        return None if linked else _error("bad_linked_input", "Bad linked input", name)
+        return _link_error(graph, name, declared, value)
     if isinstance(declared[0], list):
-        if value in declared[0]:
+        if value in declared[0] or declared[-1] == {"image_upload": True}:
             return None
         return _error("value_not_in_list", "Value not in list", f"{name}: '{value}' not in {declared[0]}")
     return _bounds_error(name, declared, value)
+
+
+def _link_error(graph: Mapping[str, Any], name: str, declared: list[Any], value: list[Any]) -> dict[str, Any] | None:
+    if not (len(value) == _LINK_MEMBERS and isinstance(value[0], str) and value[0] in graph):
+        return _error("bad_linked_input", "Bad linked input", name)
+    brought = NODES[graph[value[0]]["class_type"]][1]
+    if not 0 <= value[1] < len(brought):
+        return _error("exception_during_inner_validation", "Exception when validating inner node", name)
+    wanted = "COMBO" if isinstance(declared[0], list) else declared[0]
+    if "*" in (brought[value[1]], wanted) or brought[value[1]] == wanted:
+        return None
+    return _error("return_type_mismatch", "Return type mismatch between linked nodes", name)
 
 
 def _bounds_error(name: str, declared: list[Any], value: Any) -> dict[str, Any] | None:

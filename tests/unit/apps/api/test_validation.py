@@ -3,11 +3,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field
 
-from apps.api.validation import pointer, validated
+from apps.api.validation import validated
 from libs import limits
 from libs.errors import Refusal
 
@@ -67,17 +65,3 @@ def test_what_the_client_sent_is_not_told_back() -> None:
 
 def test_the_list_of_errors_has_an_end() -> None:
     assert len(errors_of({"pictures": [{}] * 1_000})) == limits.VALIDATION_ERRORS_MAX
-
-
-def test_pointers_are_escaped_twice_for_json_pointer_and_for_the_fragment() -> None:
-    assert pointer(()) == "#"
-    assert pointer(("a/b~c", 0, "x y%")) == "#/a~1b~0c/0/x%20y%25"
-
-
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
-def test_whatever_a_member_is_called_the_pointer_is_a_short_ascii_fragment(path: list[str]) -> None:
-    found = pointer(path)
-    assert found.isascii()
-    assert found.isprintable()
-    assert " " not in found
-    assert found.count("/") == len(path)

@@ -1,0 +1,40 @@
+"""What is wrong with a workflow, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from libs import limits
+from libs.errors import Refusal, pointer
+
+__all__ = ["Flaw", "refusal"]
+
+Step = str | int
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing that is wrong; `at` leads to it from the workflow's own root. `code` is of one kind of flaw."""
+
+    at: tuple[Step, ...]
+    detail: str
+    code: str
+
+    def below(self, *steps: Step) -> Flaw:
+        """The same, told from further up."""
+        return Flaw((*steps, *self.at), self.detail, self.code)
+
+    def as_json(self, at: Sequence[Step] = ()) -> dict[str, str]:
+        """The flaw as an entry of a problem's `errors`; `at` is where the root is in the caller's body."""
+        return {
+            "pointer": pointer((*at, *self.at)),
+            "detail": self.detail[: limits.DETAIL_LENGTH_MAX],
+            "code": self.code,
+        }
+
+
+def refusal(flaws: Iterable[Flaw], at: Sequence[Step] = ()) -> Refusal:
+    """The refusal that at least one flaw amounts to."""
+    found = [flaw.as_json(at) for flaw in flaws][: limits.VALIDATION_ERRORS_MAX]
+    return Refusal("validation_failed", f"{found[0]['pointer']}: {found[0]['detail']}", errors=found)

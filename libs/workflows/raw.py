@@ -1,0 +1,122 @@
+"""Raw graphs: what a caller may have a backend run that nobody registered. Pure.
+
+On top of what every graph must be: only classes on a list of the operator's, no text where a file, a path or an address
+is meant unless it is an upload of the job's own, and no value by a link where a literal can be held against a list.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Final
+
+from libs.backends.comfyui import Graph
+from libs.backends.comfyui.node_class import CHOICE, NodeClass, NodeInput
+from libs.workflows.check import Place, graph_flaws
+from libs.workflows.flaw import Flaw
+from libs.workflows.graph import is_link, link_flaws, read_graph
+
+__all__ = ["UPLOAD", "names_place", "read_raw", "units_of", "uploads_in"]
+
+UPLOAD: Final = re.compile(r"upload_[0-9a-z]{26}", re.ASCII)
+
+#: The client writes a name of the job's own over it before the graph is sent.
+_PREFIX: Final = "filename_prefix"
+_SAVED_AS: Final = "arqade"
+#: Inputs that multiply what is made: the price is told from them, so they are literals.
+_MULTIPLIERS: Final = frozenset({"amount", "batch_size"})
+#: Words in the name of an input whose text would lead out of the graph, and ends of such names.
+_PLACES: Final = re.compile(
+    r"\b(?:code|command|dir|directory|expression|file|filepath|folder|host|path|script|subfolder|uri|url|webhook)\d*\b"
+    r"|(?:dir|directory|filename|folder|path|uri|url)\d*$",
+    re.IGNORECASE,
+)
+_HUMP: Final = re.compile(r"_|(?<=[a-z0-9])(?=[A-Z])")
+
+
+def read_raw(
+    sent: object, allowed: Collection[str], classes: Mapping[str, NodeClass] | None
+) -> tuple[Graph, list[Flaw]]:
+    """The graph as it may be run, and what is wrong with it; it must not be used unless that is [].
+
+    Without `classes` only its shape, its links and its classes' names are checked: whoever runs it checks again.
+    """
+    graph, flaws = read_graph(sent)
+    flaws = flaws or list(_class_flaws(graph, allowed))
+    if flaws:
+        return {}, flaws
+    graph = {node: _renamed(body, classes) for node, body in graph.items()}
+    flaws = list(link_flaws(graph)) if classes is None else list(_flaws(graph, classes))
+    return ({} if flaws else graph), flaws
+
+
+def uploads_in(graph: Graph) -> dict[Place, str]:
+    """The uploads that a graph names, by the place where it does."""
+    return {
+        (node, name): value
+        for node, body in graph.items()
+        for name, value in body["inputs"].items()
+        if isinstance(value, str) and UPLOAD.fullmatch(value)
+    }
+
+
+def units_of(graph: Graph) -> int:
+    """One unit for each picture it can leave: the nodes that nobody reads from, times the largest batch."""
+    read = {value[0] for body in graph.values() for value in body["inputs"].values() if is_link(value)}
+    batch = 1
+    for body in graph.values():
+        for name, value in body["inputs"].items():
+            if name in _MULTIPLIERS and isinstance(value, int):
+                batch *= max(1, value)
+    return len(graph.keys() - read) * batch
+
+
+def names_place(name: str) -> bool:
+    """Whether an input of that name takes a file, a path or an address, going by the words in it."""
+    return name != _PREFIX and _PLACES.search(_HUMP.sub(" ", name)) is not None
+
+
+def _class_flaws(graph: Graph, allowed: Collection[str]) -> Iterator[Flaw]:
+    for node, body in graph.items():
+        if body["class_type"] not in allowed:
+            detail = f"{body['class_type']!r} is not among the node classes that raw graphs may use"
+            yield Flaw((node, "class_type"), detail, "node_not_allowed")
+
+
+def _renamed(body: Mapping[str, Any], classes: Mapping[str, NodeClass] | None) -> Mapping[str, Any]:
+    """The node, with a prefix of ours wherever it can have one."""
+    declared = classes.get(body["class_type"]) if classes else None
+    if _PREFIX in body["inputs"] or (declared is not None and _PREFIX in declared.inputs):
+        return {**body, "inputs": {**body["inputs"], _PREFIX: _SAVED_AS}}
+    return body
+
+
+def _flaws(graph: Graph, classes: Mapping[str, NodeClass]) -> Iterator[Flaw]:
+    files = {
+        (node, name)
+        for node, body in graph.items()
+        for name, one in (classes[body["class_type"]].inputs if body["class_type"] in classes else {}).items()
+        if one.is_file
+    }
+    yield from graph_flaws(graph, classes, {place for place in files if _is_given(graph, place)})
+    for node, body in graph.items():
+        declared = classes.get(body["class_type"], NodeClass()).inputs
+        for name, value in body["inputs"].items():
+            if name in declared and (wrong := _too_free(name, value, declared[name])):
+                yield Flaw((node, "inputs", name), *wrong)
+
+
+def _is_given(graph: Graph, place: Place) -> bool:
+    return place[1] in graph[place[0]]["inputs"]
+
+
+def _too_free(name: str, value: Any, declared: NodeInput) -> tuple[str, str] | None:
+    """Why a raw graph may not set this input so."""
+    if declared.is_file:
+        is_upload = isinstance(value, str) and UPLOAD.fullmatch(value) is not None
+        return None if is_upload else ("a file is named by the id of an upload of yours", "upload_needed")
+    if names_place(name):
+        return "this input leads to a file or an address, and is closed to raw graphs", "input_not_allowed"
+    if is_link(value) and (CHOICE in declared.types or name in _MULTIPLIERS):
+        return "must be a value, not a link", "literal_needed"
+    return None
