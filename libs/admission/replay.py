@@ -11,7 +11,7 @@ from libs.access.users import load_user
 from libs.admission.admit import Application, QueueRule, admit
 from libs.audit.act import COMMAND_LINE, Actor
 from libs.errors import Refusal
-from libs.jobs.dead import end_dead, load_dead
+from libs.jobs.dead import end_dead, is_foreign, load_dead, revive
 from libs.jobs.job import Job
 from libs.jobs.lookup import load_job
 from libs.store.client import Store
@@ -25,9 +25,11 @@ async def replay_dead(store: Store, plans: Plans, queue_rule: QueueRule, job_id:
     """The new job of the same user and input; `retry_of` names the dead one, which leaves its list.
 
     However many admins ask at once, there is one new job. Refuses `not_found`; `conflict` when the user is not active;
-    what admission refuses for our sake (`queue_full`, `draining`).
+    what admission refuses for our sake (`queue_full`, `draining`). A foreign job goes back as it was.
     """
     dead = await load_dead(store, job_id)
+    if is_foreign(dead):
+        return await revive(store, dead, by)
     admission = await admit(store, await _caller_of(store, plans, dead), _again(dead), queue_rule, None)
     await end_dead(store, dead.id, admission.job_id, by)
     return admission.job or await load_job(store, dead.user_id, admission.job_id)

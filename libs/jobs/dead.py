@@ -1,19 +1,27 @@
-"""The dead: jobs given up because every worker that ran them was lost."""
+"""The dead: jobs given up because every worker that ran them was lost.
+
+A foreign job (ARQ's own `enqueue_job`) has no record while it lives, and gets one of ours when it dies: as the user
+`foreign`, with the function as its kind and ARQ's id in its metadata.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import orjson
 
 from libs.audit.act import COMMAND_LINE, Actor
 from libs.errors import Refusal
 from libs.ids import is_id
 from libs.jobs.job import Job
 from libs.jobs.lookup import find_any_job
-from libs.jobs.scripts import END_DEAD
+from libs.jobs.scripts import END_DEAD, REVIVE
 from libs.store.client import Store
 
-__all__ = ["Dead", "end_dead", "list_dead", "load_dead"]
+__all__ = ["Dead", "end_dead", "foreign_record", "is_foreign", "list_dead", "load_dead", "revive"]
+
+_FOREIGN, _ARQ_ID = "foreign", "arq_job_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +66,23 @@ async def load_dead(store: Store, job_id: str) -> Job:
 async def end_dead(store: Store, job_id: str, new_job_id: str, by: Actor = COMMAND_LINE) -> None:
     """Take a job off the list: it was submitted again as another."""
     await store.run(END_DEAD, (), (job_id, new_job_id, *by.words))
+
+
+def foreign_record(arq_job_id: str, function: str, error: bytes) -> tuple[str | bytes, ...]:
+    """What the script cannot know of a dead foreign job: members of its record, name and value by turns."""
+    return ("kind", function, "metadata", orjson.dumps({_ARQ_ID: arq_job_id}), "error", error)
+
+
+def is_foreign(dead: Job) -> bool:
+    """Whether it came around our admission."""
+    return dead.user_id == _FOREIGN
+
+
+async def revive(store: Store, dead: Job, by: Actor = COMMAND_LINE) -> Job:
+    """Put a foreign job back as it was enqueued, under ARQ's id; refuses `conflict` when such a job is there again."""
+    outcome = await store.run(REVIVE, (), (dead.id, dead.metadata[_ARQ_ID], *by.words))
+    if outcome == b"conflict":
+        raise Refusal("conflict", "A job of that id is in the queue again")
+    if outcome == b"not_found":
+        raise Refusal("not_found", "There is no such job among the dead")
+    return replace(dead, status="queued", error=None, finished_at_ms=None)

@@ -51,7 +51,7 @@ class Claim:
     """A job a worker has just claimed; `canceled` when its user asked for that while it waited at a provider.
 
     `alone`: its workers were lost twice, and while it runs this worker claims nothing else.
-    A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`.
+    A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`; one that is `given_up` is to be buried.
     """
 
     job_id: str
@@ -67,6 +67,7 @@ class Claim:
     submission: bytes | None = None
     canceled: bool = False
     alone: bool = False
+    given_up: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -97,8 +98,8 @@ class Held:
 
 def _read_claim(reply: Sequence[Any]) -> Claim:
     job_id, queue, fence, payload = reply[0].decode(), reply[1].decode(), reply[2].decode(), reply[3]
-    if len(reply) <= 4:  # noqa: PLR2004  # a foreign job: no record behind it
-        return Claim(job_id, queue, fence, payload)
+    if len(reply) <= 6:  # noqa: PLR2004  # a foreign job: no record behind it
+        return Claim(job_id, queue, fence, payload, alone=reply[4] is not None, given_up=reply[5] is not None)
     return Claim(
         job_id,
         queue,

@@ -44,6 +44,9 @@ HEADS: dict[str, Head] = {
     "queued": Head("queued:", "user", "SET", "ids of the user's jobs that have not started", "while any"),
     "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
     "outbox": Head("outbox", "", "STREAM", "status changes that a webhook must be told", "until delivered"),
+    "foreign": Head(
+        "foreign:", "job", "STRING", "claims of a foreign job that no ending followed", "a day, or its end"
+    ),
     "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
     "recent": Head("recent", "", "STREAM", "the newest 100,000 admissions: job and user", "always"),
     # shares of a queue: one set of keys for each (user, queue)
@@ -114,6 +117,7 @@ class Keyspace:
     queued: str
     idempotency: str
     outbox: str
+    foreign: str
     dead: str
     recent: str
     share: str

@@ -19,6 +19,7 @@ __all__ = [
     "RENEW",
     "REPORT",
     "RESHARE",
+    "REVIVE",
     "SET_QUEUE",
     "SWEEP",
     "TAKE",
@@ -52,3 +53,4 @@ RESHARE = _script("clock.lua", "fair.lua", "reshare.lua")
 FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
 SET_QUEUE = _act("clock.lua", "fair.lua", "set_queue.lua")
 END_DEAD = _act("clock.lua", "end_dead.lua")
+REVIVE = _act("clock.lua", "fair.lua", "revive.lua")

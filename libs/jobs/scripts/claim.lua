@@ -10,9 +10,10 @@
 --       8… queues, most urgent first
 -- Returns  {ms until something comes due (-1: nothing), '1' while it makes room or '', claim, …}
 --   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, canceled?, alone?}
---          a foreign job has no more than {id, queue, fence, payload}
+--          a foreign job has no more than {id, queue, fence, payload, alone?, given up?}
 
 local DUE_MAX, LEASED_MAX = 100, 10000
+local FOREIGN_KEPT_S = 86400 -- as long as ARQ keeps the tries of a job
 local worker, lease, wanted, running = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local newcomer, missed, held = ARGV[5] == '1', ARGV[6] == '1', ARGV[7]
 local makes_room = false
@@ -34,8 +35,13 @@ local function take_lease(queue, id, tag)
   return fence
 end
 
-local function claim_foreign(queue, id, tag)
-  claims[#claims + 1] = {id, queue, take_lease(queue, id, tag), redis.call('GET', KEY.arq_job .. id)}
+-- A foreign job has no record to count crashes in: each claim counts until an ending forgets it. One that was lost too
+-- often is claimed once more, to be buried.
+local function claim_foreign(queue, id, tag, alone, crashes)
+  local fence = take_lease(queue, id, tag)
+  redis.call('SET', KEY.foreign .. id, crashes + 1, 'EX', FOREIGN_KEPT_S)
+  claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id), alone and '1' or false,
+    crashes >= CRASHES_MAX and '1' or false}
 end
 
 local function hand_over(queue, id, fence, attempt, known, alone)
@@ -92,15 +98,19 @@ end
 -- Returns false when the job was left where it is: it has to run alone, and this worker has company for it.
 local function claim(queue, id, tag)
   local known = read_job(id)
-  if not known[1] then return claim_foreign(queue, id, tag) end
-  if not known[9] and tonumber(known[2]) <= now then return finish_unstarted(load_record(id), 'expired') end
-  local alone = runs_alone(known[11])
+  local foreign = not known[1]
+  if not foreign and not known[9] and tonumber(known[2]) <= now then
+    return finish_unstarted(load_record(id), 'expired')
+  end
+  local crashes = tonumber(foreign and redis.call('GET', KEY.foreign .. id) or known[11]) or 0
+  local alone = crashes < CRASHES_MAX and runs_alone(crashes)
   if alone and running + #claims > 0 then
     makes_room = promise_room(queue, worker, id)
     if makes_room then wanted = #claims end
     return false
   end
   if alone then wanted = 1 end
+  if foreign then return claim_foreign(queue, id, tag, alone, crashes) end
   local begin = known[9] and claim_waiting or start_attempt
   begin(queue, id, tag, known, alone)
 end

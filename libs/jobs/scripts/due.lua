@@ -2,7 +2,6 @@
 -- Needs: clock.lua fair.lua ending.lua
 
 local CRASHES_MAX = 3
-local DEAD_KEPT_MS = 90 * 86400000
 local WORKER_LOST = '{"code":"worker_lost","detail":"The job was given up: every worker that ran it was lost.","retryable":true}'
 
 -- A job without a record came through ARQ's own enqueue_job: it shares as the user `foreign`, weight 1, without a cap.
@@ -37,7 +36,7 @@ end
 local function come_due(queue, id, spare_until)
   local job = load_record(id)
   if not job then
-    if spare_until > now and redis.call('GET', KEY.arq_retry .. id) then
+    if spare_until > now and redis.call('EXISTS', KEY.foreign .. id) == 1 then
       redis.call('ZADD', zset_of(queue), digits(spare_until), id)
     else
       ready_foreign(queue, id)
