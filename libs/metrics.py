@@ -39,6 +39,12 @@ class Metrics:
             "Submissions answered with the job that their idempotency key made",
             registry=registry,
         )
+        self.results = Counter(
+            "arqade_result_cache",
+            "Submissions whose result might be known: hit or miss",
+            ("kind", "outcome"),
+            registry=registry,
+        )
         self.queued = Gauge(
             "arqade_queue_jobs", "Unfinished jobs in a queue, by band", ("queue", "band"), registry=registry
         )

@@ -92,6 +92,7 @@ class Job(Answer):
     id: str
     kind: str
     status: Status
+    cached: bool = Field(description="Whether the result of an earlier job was taken: at once, and free of charge")
     progress: dict[str, Any] | None
     queue_position: int | None
     estimated_start_at: Time | None

@@ -14,11 +14,14 @@ from apps.api.outside import require_urls, stowed
 from apps.api.request import Request
 from apps.api.validation import validated
 from libs import limits
+from libs.access.caller import Caller
 from libs.admission.admit import Application, fingerprint
+from libs.artifacts.upload import Upload
 from libs.artifacts.uploads import load_upload, retain_upload
 from libs.errors import Refusal, invalid, pointer
 from libs.kinds import KINDS
 from libs.kinds.kind import Kind
+from libs.kinds.result import result_digest
 
 __all__ = ["BODIES", "Envelope", "apply", "kind_named", "order_of"]
 
@@ -105,9 +108,8 @@ async def apply(
     require_urls(request, kind, wanted, at)
     settings = request.api.settings
     kept_s = int(envelope.deadline_seconds or settings.job_deadline) + _UPLOAD_KEPT_S
-    for upload_id in kind.uploads(wanted):
-        await _require_upload(request, upload_id, at, kept_s)
-    wanted = await stowed(request, kind, wanted, at, kept_s)
+    uploads = [await _require_upload(request, upload_id, at, kept_s) for upload_id in kind.uploads(wanted)]
+    wanted, stored = await stowed(request, kind, wanted, at, kept_s)
     return Application(
         kind=kind.name,
         queue=kind.queue,
@@ -122,7 +124,13 @@ async def apply(
         fingerprint=fingerprint(body),
         traceparent=request.headers.get("traceparent"),
         retry_of=retry_of,
+        result=result_digest(kind, wanted, [*uploads, *stored], _whose(request.caller)),
     )
+
+
+def _whose(caller: Caller) -> str:
+    """Whose known results the caller may be given."""
+    return f"plan {caller.plan}" if caller.limits.shares_results else f"user {caller.user_id}"
 
 
 def _anchor(refusal: Refusal) -> None:
@@ -133,7 +141,7 @@ def _anchor(refusal: Refusal) -> None:
     )
 
 
-async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], kept_s: int) -> None:
+async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], kept_s: int) -> Upload:
     """Refuse an upload that is not there, another user's or not completed; keep it while the job may run."""
     where = pointer((*at, "upload"))
     try:
@@ -142,10 +150,10 @@ async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...],
         if refusal.code != "not_found":
             raise
         raise invalid(where, "There is no such upload", "unknown_upload") from None
-    if upload.status == "completed":
-        await retain_upload(request.home, request.caller.user_id, upload_id, kept_s)
-    else:
+    if upload.status != "completed":
         raise invalid(where, f"The upload is {upload.status}, it must be completed first", "upload_not_completed")
+    await retain_upload(request.home, request.caller.user_id, upload_id, kept_s)
+    return upload
 
 
 def _run_at_ms(run_at: datetime | None) -> int | None:

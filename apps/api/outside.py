@@ -11,6 +11,7 @@ from typing import Any
 from apps.api.request import Request
 from libs.admission.rate import take
 from libs.artifacts.inline import check_inline_picture, store_inline
+from libs.artifacts.upload import Upload
 from libs.egress import UrlError, parse_target
 from libs.errors import Refusal, invalid, pointer
 from libs.kinds.kind import Input, Kind
@@ -29,7 +30,9 @@ def require_urls(request: Request, kind: Kind[Any], wanted: Input, at: Sequence[
             raise invalid(pointer((*at, member)), str(error), "url_not_allowed") from None
 
 
-async def stowed(request: Request, kind: Kind[Any], wanted: Input, at: Sequence[str], kept_s: int) -> Input:
+async def stowed(
+    request: Request, kind: Kind[Any], wanted: Input, at: Sequence[str], kept_s: int
+) -> tuple[Input, tuple[Upload, ...]]:
     """The input without the file in it: that is an upload of the caller's now, kept for `kept_s`.
 
     It counts as an upload. What is not admitted afterwards leaves an upload that no job names, and it is swept.
@@ -37,7 +40,7 @@ async def stowed(request: Request, kind: Kind[Any], wanted: Input, at: Sequence[
     file = kind.inline_file
     text: str | None = getattr(wanted, file.inline) if file else None
     if file is None or text is None:
-        return wanted
+        return wanted, ()
     if not request.api.settings.uploads_enabled:
         raise Refusal("feature_disabled", "Uploads are switched off, and a file in a request is one")
     where = pointer((*at, file.inline))
@@ -47,7 +50,7 @@ async def stowed(request: Request, kind: Kind[Any], wanted: Input, at: Sequence[
     upload = await store_inline(
         request.home, request.resources.objects, request.caller.user_id, data, content_type, kept_s=kept_s
     )
-    return wanted.model_copy(update={file.inline: None, file.upload: upload.id})
+    return wanted.model_copy(update={file.inline: None, file.upload: upload.id}), (upload,)
 
 
 async def _take_upload(request: Request) -> None:

@@ -12,11 +12,13 @@ from apps.api.order import Envelope, apply
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.waiting import wait_for_end
-from libs.admission.admit import admit
+from libs.admission.admit import Admission, Application
 from libs.admission.rate import RefusedRate
+from libs.admission.result import admit_or_know
 from libs.errors import Refusal, Unavailable
 from libs.jobs.job import Job
 from libs.jobs.lookup import load_job
+from libs.metrics import Metrics
 
 __all__ = ["Submitted", "answer_submitted", "submit"]
 
@@ -45,19 +47,30 @@ async def submit(
     if not api.settings.jobs_enabled:
         raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
     wanted = await apply(request, route, body, envelope, at, retry_of=retry_of)
-    caller = request.caller
+    caller, resources = request.caller, request.resources
     try:
-        admission = await admit(request.home, caller, wanted, request.resources.queue_rule, api.rate_rule)
+        admission = await admit_or_know(
+            request.home, resources.objects, caller, wanted, resources.queue_rule, api.rate_rule
+        )
     except RefusedRate as refusal:
         request.show(refusal.rates)
         raise
     request.show(admission.rates)
-    if admission.replayed:
-        request.resources.metrics.replays.inc()
-    else:
-        request.resources.metrics.admissions.labels(wanted.kind).inc()
+    _count(resources.metrics, wanted, admission)
     job = admission.job or await load_job(request.home, caller.user_id, admission.job_id)
     return Submitted(job, admission.replayed)
+
+
+def _count(metrics: Metrics, wanted: Application, admission: Admission) -> None:
+    if admission.replayed:
+        metrics.replays.inc()
+        return
+    if wanted.result is not None:
+        metrics.results.labels(wanted.kind, "hit" if admission.known else "miss").inc()
+    if admission.known:
+        metrics.jobs.labels(wanted.kind, "succeeded").inc()
+    else:
+        metrics.admissions.labels(wanted.kind).inc()
 
 
 async def answer_submitted(

@@ -18,6 +18,7 @@ class Limits:
 
     Rates are per minute and a bucket holds one minute's worth. `slots` counts slots held at once on one queue.
     A unit is a picture, a page, an item. `weight` is the share of a contended queue.
+    `shares_results`: known results are those of all users of the plan, not the user's own alone.
     """
 
     units_per_day: int | None
@@ -30,6 +31,7 @@ class Limits:
     artifact_url_ttl_s: int
     retention_s: int
     weight: int
+    shares_results: bool = False
 
     def overridden(self, overrides: Mapping[str, Any]) -> Limits:
         """These limits with some numbers replaced; unknown names raise TypeError."""

@@ -32,7 +32,7 @@ class _Numbers(BaseModel):
 
 
 class AllNumbers(_Numbers):
-    """A whole plan: every number, null for unlimited."""
+    """A whole plan: every number, null for unlimited. What plans did not have from the start may be left out."""
 
     units_per_day: Count | None
     slots: Slots
@@ -44,6 +44,7 @@ class AllNumbers(_Numbers):
     artifact_url_ttl_s: UrlLife
     retention_s: Retention
     weight: Weight
+    shares_results: bool = False
 
     def limits(self) -> Limits:
         """The plan."""
@@ -63,6 +64,7 @@ class SomeNumbers(_Numbers):
     artifact_url_ttl_s: UrlLife = 60
     retention_s: Retention = 60
     weight: Weight = 1
+    shares_results: bool = False
 
     def given(self) -> dict[str, int | None]:
         """The numbers that were given."""

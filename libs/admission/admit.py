@@ -2,7 +2,7 @@
 
 The script behind it checks the key, idempotency, rate, the caller's queue limit, the daily quota and the queue's own
 ceiling, and then writes the record, the quota held, the idempotency memory and ARQ's payload and queue entry:
-all of it, or nothing.
+all of it, or nothing. Where the job's result is known already it writes the finished record instead (`result`).
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import orjson
 
 from libs.access.caller import Caller
 from libs.admission.rate import Rate, RateRule, refused
+from libs.artifacts.artifact import Artifact
 from libs.errors import Refusal
 from libs.ids import new_id
 from libs.jobs.job import Job
@@ -24,7 +25,7 @@ from libs.jobs.payload import encode_payload
 from libs.jobs.scripts import ADMIT
 from libs.store.client import Store
 
-__all__ = ["Admission", "Application", "QueueRule", "admit", "fingerprint"]
+__all__ = ["Admission", "Application", "Copies", "CopiesWanted", "QueueRule", "admit", "ask", "fingerprint"]
 
 _DAY_MS = 86_400_000
 _US = 1_000_000
@@ -36,7 +37,8 @@ class Application:
     """What asks for admission: a validated input and what the caller wishes for it.
 
     `idempotency` is the digest of route and Idempotency-Key, `fingerprint` that of the body.
-    `deadline_s` counts from when the job may first run.
+    `deadline_s` counts from when the job may first run. `result` is the digest of all that decides the outcome, for a
+    job whose result may be kept for others that do the same.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Application:
     fingerprint: str = ""
     traceparent: str | None = None
     retry_of: str | None = None
+    result: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,33 @@ class QueueRule:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A job that was let in now, or (`replayed`) the one this request made before: then only its id is known."""
+    """A job that was let in now, or (`replayed`) the one this request made before: then only its id is known.
+
+    `known`: its result was, so that it is over already.
+    """
 
     job_id: str
     job: Job | None
     replayed: bool
     rates: tuple[Rate, ...]
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Artifacts of the job `of`, copied for the one that asks; none at first."""
+
+    of: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CopiesWanted:
+    """The result is that of a job with artifacts: to be copied before the script is asked again."""
+
+    job_id: str
+    artifacts: tuple[Artifact, ...]
+    now_ms: int
 
 
 def fingerprint(body: Mapping[str, Any]) -> str:
@@ -88,24 +112,50 @@ async def admit(
     """Let a job in, or raise the Refusal that says why not.
 
     Codes: invalid_token, idempotency_key_reused, rate_limited, queue_limit, quota_exceeded, queue_full. A refusal
-    leaves nothing behind. Without a `rate_rule` submissions are not limited.
+    leaves nothing behind. Without a `rate_rule` submissions are not limited. A known result is not looked up.
     """
-    job_id = new_id("job")
-    reply = await store.run(ADMIT, (), _arguments(job_id, caller, wanted, queue_rule, rate_rule))
+    return cast("Admission", await ask(store, new_id("job"), caller, wanted, queue_rule, rate_rule, None))
+
+
+async def ask(  # what `admit` takes, the job's id, and how to look its result up
+    store: Store,
+    job_id: str,
+    caller: Caller,
+    wanted: Application,
+    queue_rule: QueueRule,
+    rate_rule: RateRule | None,
+    copies: Copies | None,
+) -> Admission | CopiesWanted:
+    """As `admit`, with a look whether the result is known unless `copies` is None."""
+    reply = await store.run(ADMIT, (), _arguments(job_id, caller, wanted, queue_rule, rate_rule, copies))
     outcome = reply[0]
     if outcome == b"invalid_token":
         raise Refusal("invalid_token")
     now_ms = int(reply[1])
     rates = _rates(reply, caller, rate_rule, now_ms)
-    if outcome == b"admitted":
-        return Admission(job_id, _new_job(job_id, caller, wanted, queue_rule, now_ms), replayed=False, rates=rates)
-    if outcome == b"replayed":
-        return Admission(reply[_EXTRA].decode(), None, replayed=True, rates=rates)
-    raise _refusal(outcome.decode(), reply, caller, rates, now_ms)
+    match outcome:
+        case b"admitted":
+            job = _new_job(job_id, caller, wanted, queue_rule, now_ms)
+            return Admission(job_id, job, replayed=False, rates=rates)
+        case b"replayed":
+            return Admission(reply[_EXTRA].decode(), None, replayed=True, rates=rates)
+        case b"known":
+            job = _known_job(_new_job(job_id, caller, wanted, queue_rule, now_ms), reply[_EXTRA], copies)
+            return Admission(job_id, job, replayed=False, rates=rates, known=True)
+        case b"copies_wanted":
+            manifest = orjson.loads(reply[_EXTRA + 1])
+            return CopiesWanted(reply[_EXTRA].decode(), tuple(map(Artifact.from_json, manifest)), now_ms)
+        case _:
+            raise _refusal(outcome.decode(), reply, caller, rates, now_ms)
 
 
 def _arguments(
-    job_id: str, caller: Caller, wanted: Application, queue_rule: QueueRule, rate_rule: RateRule | None
+    job_id: str,
+    caller: Caller,
+    wanted: Application,
+    queue_rule: QueueRule,
+    rate_rule: RateRule | None,
+    copies: Copies | None,
 ) -> list[str | bytes | int | float]:
     limits = caller.limits
     return [
@@ -129,8 +179,15 @@ def _arguments(
         queue_rule.size_max,
         limits.weight,
         limits.slots,
+        *_look_up(wanted, copies),
         *_members(caller, wanted, queue_rule),
     ]
+
+
+def _look_up(wanted: Application, copies: Copies | None) -> tuple[str, str, bytes]:
+    if copies is None or wanted.result is None:
+        return "", "", b""
+    return wanted.result, copies.of, orjson.dumps([artifact.as_json() for artifact in copies.artifacts])
 
 
 def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list[str | bytes | int]:
@@ -153,6 +210,8 @@ def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list
         members += ["retry_of", wanted.retry_of]
     if wanted.traceparent:
         members += ["traceparent", wanted.traceparent]
+    if wanted.result:
+        members += ["result", wanted.result]
     return members
 
 
@@ -199,6 +258,21 @@ def _drain_s(_queued: int) -> float:
 def _full_queue_s(queued: int, drained_per_s: float) -> float:
     """When a hundredth of a full queue has drained at its present rate; between 1 s and 5 min."""
     return min(300.0, max(1.0, queued / 100 / drained_per_s if drained_per_s > 0 else 30.0))
+
+
+def _known_job(job: Job, output: bytes | None, copies: Copies | None) -> Job:
+    """The job as the script has written it: over, and free of charge."""
+    return replace(
+        job,
+        status="succeeded",
+        units=0,
+        cached=True,
+        finished_at_ms=job.created_at_ms,
+        version=1,
+        output=orjson.loads(output) if output else None,
+        artifacts=copies.artifacts if copies else (),
+        last_event=f"{job.created_at_ms}-1",
+    )
 
 
 def _new_job(job_id: str, caller: Caller, wanted: Application, rule: QueueRule, now_ms: int) -> Job:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from libs.artifacts.dimensions import PIXELS_MAX, size_of
 from libs.artifacts.objects import Objects
@@ -54,8 +55,9 @@ async def store_inline(
         pending_max=_PENDING_MAX,
     )
     await objects.put(upload.object_name, data, content_type)
-    found = ("sha256", hashlib.sha256(data).hexdigest(), "pages", "1")
+    sha256 = hashlib.sha256(data).hexdigest()
+    found = ("sha256", sha256, "pages", "1")
     status = await store.run(SETTLE_UPLOAD, args=[upload.id, user_id, "completed", kept_s * 1_000, *found])
     if status != b"completed":
         raise Unavailable("objects", "the object store took too long to keep the picture")
-    return upload
+    return replace(upload, status="completed", sha256=sha256, page_count=1)

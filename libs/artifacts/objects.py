@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from minio import Minio
+from minio.commonconfig import CopySource
 from minio.error import MinioException
 from minio.helpers import ObjectWriteResult
 from urllib3.exceptions import HTTPError
@@ -141,6 +142,11 @@ class Objects:
     async def stat(self, name: str) -> ObjectFacts | None:
         """What the store says of an object; None when there is none."""
         return await self._run(lambda: found(lambda: self._stat(name)))
+
+    async def copy(self, name: str, target: str) -> bool:
+        """Copy an object within the store; False when there is none of that name."""
+        source = CopySource(self.bucket, name)
+        return await self._run(lambda: found(lambda: self._client.copy_object(self.bucket, target, source))) is not None
 
     async def remove(self, name: str) -> None:
         """Remove an object; one that is not there is no error."""

@@ -43,6 +43,7 @@ class Job:
     artifact_url_ttl_s: int
     # moved by the scripts
     status: Status = "queued"
+    cached: bool = False
     attempt: int = 0
     failures: int = 0
     crashes: int = 0
@@ -107,6 +108,7 @@ def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None =
         retention_s=int(get(b"retention", 0)),
         artifact_url_ttl_s=int(get(b"url_ttl", 0)),
         status=record[b"status"].decode(),  # type: ignore[arg-type]
+        cached=b"cached" in record,
         attempt=int(get(b"attempt", 0)),
         failures=int(get(b"failures", 0)),
         crashes=int(get(b"crashes", 0)),

@@ -40,6 +40,7 @@ def job_view(
         "id": job.id,
         "kind": job.kind,
         "status": job.status,
+        "cached": job.cached,
         "progress": job.progress,
         "queue_position": queue_position,
         "estimated_start_at": stamp(estimated_start_at_ms),

@@ -11,7 +11,7 @@ from libs.artifacts.dimensions import PIXELS_MAX, size_of
 from libs.backends.vision import Picture, Task
 from libs.egress.target import URL_LENGTH_MAX
 from libs.errors import Failure
-from libs.kinds.kind import Attempt, InlineFile, Input, Kind, Output
+from libs.kinds.kind import Attempt, CacheableInput, InlineFile, Kind, Output, ResultCache
 
 __all__ = ["IMAGE_BYTES_MAX", "IMAGE_TYPES", "KIND", "DetectInput"]
 
@@ -23,7 +23,7 @@ _BASE64_LENGTH_MAX: Final = 4 * (-(-IMAGE_BYTES_MAX // 3)) + 64  # and the head 
 _SOURCES: Final = ("image_url", "upload", "image")
 
 
-class DetectInput(Input):
+class DetectInput(CacheableInput):
     """Which image, and what is wanted of it: exactly one of `image_url`, `upload` and `image`."""
 
     image_url: Annotated[str, Field(min_length=1, max_length=URL_LENGTH_MAX)] | None = Field(
@@ -44,6 +44,8 @@ class DetectInput(Input):
     def _one_image(self) -> Self:
         if sum(getattr(self, source) is not None for source in _SOURCES) != 1:
             raise ValueError(f"exactly one of {', '.join(_SOURCES)} is needed")
+        if self.cache and self.image_url is not None:
+            raise ValueError("an address may show another image at any time: `cache` goes with `upload` and `image`")
         return self
 
 
@@ -104,6 +106,7 @@ KIND = Kind(
     uploads=uploads,
     urls=urls,
     inline_file=InlineFile("image", "upload", IMAGE_TYPES, IMAGE_BYTES_MAX),
+    cache=ResultCache(),
     timeout_s=180,
     attempts_max=4,
 )

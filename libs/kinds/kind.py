@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from libs.access.plan import Limits
 from libs.artifacts.artifact import NewArtifact
@@ -19,13 +19,33 @@ from libs.backends.backends import Backends
 from libs.backends.submission import Submission
 from libs.jobs.status import StopReason
 
-__all__ = ["Attempt", "InlineFile", "Input", "Kind", "Offer", "Output", "StopReason", "Submission", "Wait"]
+__all__ = [
+    "Attempt",
+    "CacheableInput",
+    "InlineFile",
+    "Input",
+    "Kind",
+    "Offer",
+    "Output",
+    "ResultCache",
+    "StopReason",
+    "Submission",
+    "Wait",
+]
 
 
 class Input(BaseModel):
     """Base of every kind's input: unknown members are refused, values are not coerced from other types."""
 
     model_config = {"extra": "forbid", "strict": True, "frozen": True}
+
+
+class CacheableInput(Input):
+    """The input of a kind whose results may be taken from earlier jobs; by default they are not."""
+
+    cache: bool = Field(
+        default=False, description="Whether a result will do that the same input had within a day: at once, and free"
+    )
 
 
 InputT = TypeVar("InputT", bound=Input)
@@ -68,6 +88,17 @@ class InlineFile:
     upload: str
     types: frozenset[str]
     bytes_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResultCache:
+    """Results may be kept for a day, for jobs with the same input and the same bytes behind its uploads.
+
+    `version` is that of the work: raise it when the same input would give another result. The kind's input is a
+    CacheableInput, whose `cache` says whether one job takes part.
+    """
+
+    version: int = 1
 
 
 class Attempt(Protocol):
@@ -136,6 +167,7 @@ class Kind(Generic[InputT]):
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own.
     `urls` are the addresses in an input, by member: the egress guard's rules are applied at submission too.
     `inline_file` says which member may be a file. `backend` names the catalogue that `check` is given.
+    `cache` is for kinds whose results may stand for those of the same work done again.
     `abandon` ends what an earlier attempt submitted, for a job that was canceled while no worker held it.
     """
 
@@ -150,6 +182,7 @@ class Kind(Generic[InputT]):
     uploads: Callable[[InputT], Sequence[str]] = _no_uploads
     urls: Callable[[InputT], Mapping[str, str]] = _no_urls
     inline_file: InlineFile | None = None
+    cache: ResultCache | None = None
     backend: str | None = None
     abandon: Callable[[InputT, Attempt], Awaitable[None]] | None = None
     timeout_s: float = 300

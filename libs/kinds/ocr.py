@@ -10,18 +10,19 @@ from pydantic import Field
 from libs.artifacts.artifact import NewArtifact
 from libs.backends.ocr.page import Page, SearchableFile
 from libs.backends.ocr.wire import EngineName, Language
-from libs.kinds.kind import Attempt, Input, Kind, Output
+from libs.kinds.kind import Attempt, CacheableInput, Kind, Output, ResultCache
 
 __all__ = ["KIND", "OcrInput"]
 
 
-class OcrInput(Input):
-    """What to read, and with what."""
+class OcrInput(CacheableInput):
+    """What to read, and with what. The same file is not read twice within a day, unless `cache` is false."""
 
     upload: str = Field(pattern=r"^upload_[0-9a-z]{26}$", description="A completed upload of yours")
     engine: EngineName = "rapidocr"
     language: Language = "en"
     searchable_pdf: bool = Field(default=False, description="Also keep a PDF with the text behind the pictures")
+    cache: bool = Field(default=True, description="Whether a result will do that the same file had within a day")
 
 
 def uploads(wanted: OcrInput) -> Sequence[str]:
@@ -70,6 +71,7 @@ KIND = Kind(
     run=run,
     summary="The text of an uploaded picture or page",
     uploads=uploads,
+    cache=ResultCache(),
     timeout_s=300,
     soft_timeout_s=270,
     attempts_max=3,

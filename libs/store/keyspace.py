@@ -43,6 +43,7 @@ HEADS: dict[str, Head] = {
     "events": Head("events:", "job", "STREAM", "what happened since the job started", "10 min after its end"),
     "queued": Head("queued:", "user", "SET", "ids of the user's jobs that have not started", "while any"),
     "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
+    "result": Head("result:", "digest", "STRING", "the job that has this result", "24 h, or the job's retention"),
     "outbox": Head("outbox", "", "STREAM", "status changes that a webhook must be told", "until delivered"),
     "foreign": Head(
         "foreign:", "job", "STRING", "claims of a foreign job that no ending followed", "a day, or its end"
@@ -116,6 +117,7 @@ class Keyspace:
     events: str
     queued: str
     idempotency: str
+    result: str
     outbox: str
     foreign: str
     dead: str

@@ -26,7 +26,8 @@ __all__ = [
     "WAKE",
 ]
 
-_ENDING = ("clock.lua", "fair.lua", "settle.lua", "tell.lua", "ending.lua")
+_CONCLUDING = ("settle.lua", "tell.lua", "result.lua", "conclude.lua")
+_ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "ending.lua")
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
@@ -39,7 +40,7 @@ def _act(*files: str) -> Script:
     return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last)
 
 
-ADMIT = _script("clock.lua", "rate.lua", "credential.lua", "fair.lua", "settle.lua", "admit.lua")
+ADMIT = _script("clock.lua", "rate.lua", "credential.lua", "fair.lua", *_CONCLUDING, "admit.lua")
 TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
 CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "claim.lua")
 RENEW = _script("clock.lua", "fair.lua", "silence.lua", "renew.lua", allow_oom=True)

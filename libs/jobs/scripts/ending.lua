@@ -1,13 +1,12 @@
--- What every end of a job has in common, whoever brings it about.
--- Needs: clock.lua fair.lua settle.lua tell.lua
+-- How a job that was in a queue ends, whoever brings it about.
+-- Needs: clock.lua fair.lua settle.lua tell.lua result.lua conclude.lua
 
-local IDEMPOTENCY_KEPT_S = 86400
 local DRAIN_WINDOW_S = 60
 
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
   'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
-  'kind',
+  'kind', 'result',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -45,21 +44,12 @@ end
 
 -- Write the one terminal status. `payment` is settle or refund. The caller has let go of slot, lane and tag before.
 local function finish(job, status, payment)
-  local record = KEY.job .. job.id
   redis.call('ZREM', zset_of(job.queue), job.id)
   if job.status ~= 'running' then redis.call('SREM', KEY.queued .. job.user, job.id) end
   local payload = redis.call('GET', KEY.arq_job .. job.id)
   redis.call('DEL', KEY.arq_job .. job.id)
   settle_units(payment, job.user, job.id, job.day, tonumber(job.units), job.kind)
-  local version = redis.call('HINCRBY', record, 'version', 1)
-  local last, has_stream = announce(job.id, 'done', '{"status":"' .. status .. '"}', version)
-  redis.call('HSET', record, 'status', status, 'finished', now, 'last_event', last, 'payload', payload or '')
-  redis.call('EXPIRE', record, job.retention)
-  if has_stream then redis.call('EXPIRE', KEY.events .. job.id, EVENTS_KEPT_S) end
-  if job.idempotency then
-    redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)
-  end
-  tell_webhook(job.id, job.webhook, status, version)
+  conclude(job, status, payload)
   count_ending(job.queue, job.used)
 end
 

@@ -8,13 +8,14 @@ local user, unfinished = ARGV[1], 0
 
 for i = 2, #ARGV do
   local id = ARGV[i]
-  local known = redis.call('HMGET', KEY.job .. id, 'user', 'status', 'idempotency')
+  local known = redis.call('HMGET', KEY.job .. id, 'user', 'status', 'idempotency', 'result')
   if known[1] == user and not FINISHED[known[2]] then
     unfinished = unfinished + 1
   else
     if known[1] == user then
       redis.call('DEL', KEY.job .. id, KEY.events .. id)
       if known[3] then redis.call('DEL', KEY.idempotency .. user .. ':' .. known[3]) end
+      if known[4] and redis.call('GET', KEY.result .. known[4]) == id then redis.call('DEL', KEY.result .. known[4]) end
     end
     redis.call('ZREM', KEY.dead, id)
     redis.call('ZREM', KEY.jobs .. user, id)

@@ -1,0 +1,20 @@
+-- What every end of a job writes and tells, whether it was ever in a queue or not.
+-- Needs: clock.lua tell.lua result.lua
+
+local IDEMPOTENCY_KEPT_S = 86400
+
+-- Write the one terminal status. From here on the record counts down its retention. `job` has id, user, retention,
+-- and where it has them idempotency, webhook and result.
+local function conclude(job, status, payload)
+  local record = KEY.job .. job.id
+  local version = redis.call('HINCRBY', record, 'version', 1)
+  local last, has_stream = announce(job.id, 'done', '{"status":"' .. status .. '"}', version)
+  redis.call('HSET', record, 'status', status, 'finished', now, 'last_event', last, 'payload', payload or '')
+  redis.call('EXPIRE', record, job.retention)
+  if has_stream then redis.call('EXPIRE', KEY.events .. job.id, EVENTS_KEPT_S) end
+  if job.idempotency then
+    redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)
+  end
+  if status == 'succeeded' and job.result then remember_result(job) end
+  tell_webhook(job.id, job.webhook, status, version)
+end
