@@ -8,6 +8,16 @@ __all__ = [
     "API_KEYS_MAX",
     "API_KEY_NAME_LENGTH_MAX",
     "API_KEY_NETWORKS_MAX",
+    "BATCHES_UNFINISHED_MAX",
+    "BATCH_BLOCK_ITEMS",
+    "BATCH_IMAGES_MAX",
+    "BATCH_ITEMS_MAX",
+    "BATCH_ITEM_BYTES_MAX",
+    "BATCH_LINE_BYTES_MAX",
+    "BATCH_OUTPUT_BYTES_MAX",
+    "BATCH_QUEUED_ITEMS_MAX",
+    "BATCH_READS_AT_ONCE_MAX",
+    "BATCH_RESULT_BYTES_MAX",
     "BODY_DISCARD_BYTES_MAX",
     "BODY_IDLE_S",
     "CACHED_CALLERS_MAX",
@@ -106,3 +116,22 @@ WORKFLOW_NODES_MAX: Final = 200
 WORKFLOW_NODE_INPUTS_MAX: Final = 64
 WORKFLOW_TEXT_LENGTH_MAX: Final = 20_000
 WORKFLOW_NAME_LENGTH_MAX: Final = 128
+
+#: Items of a batch, and images of `POST /api/v1/batch`.
+BATCH_ITEMS_MAX: Final = 50_000
+BATCH_IMAGES_MAX: Final = 100
+#: A line of a batch's input file, and an item as it is stored: JSON, in bytes.
+BATCH_LINE_BYTES_MAX: Final = 64 * 1024
+BATCH_ITEM_BYTES_MAX: Final = 64 * 1024
+#: Items of a block: what one object holds of a batch, and one script at most makes jobs of.
+BATCH_BLOCK_ITEMS: Final = 100
+#: Items of one batch that are jobs and wait to be started; the others lie in the object store.
+BATCH_QUEUED_ITEMS_MAX: Final = 1_000
+#: An item's output in a list of items; a larger one stands in the job and in the results.
+BATCH_OUTPUT_BYTES_MAX: Final = 4 * 1024
+#: An item's output in the results of its batch; a larger one stands in its job alone.
+BATCH_RESULT_BYTES_MAX: Final = 512 * 1024
+#: Batches of one user that are not finished.
+BATCHES_UNFINISHED_MAX: Final = 100
+#: Batches whose items one API process reads at the same time; others wait their turn.
+BATCH_READS_AT_ONCE_MAX: Final = 2

@@ -15,10 +15,11 @@ from libs.access.users import end_erasure, load_user
 from libs.accounts.usage import DAYS_MAX, MONTHS_MAX, days, months, today
 from libs.artifacts.erasure import erase_uploads
 from libs.artifacts.objects import Objects
+from libs.batches.cancel import cancel_batch
 from libs.errors import Refusal
 from libs.jobs.lifecycle import cancel
 from libs.jobs.queues import QUEUES
-from libs.jobs.scripts import FORGET_JOBS
+from libs.jobs.scripts import FORGET_BATCH, FORGET_JOBS
 from libs.store.client import Store
 
 __all__ = ["erase_some", "erase_user"]
@@ -43,7 +44,8 @@ async def erase_user(store: Store, objects: Objects, user_id: str) -> bool:
         return True
     if user.status != "erasing":
         raise ValueError(f"the erasure of {user_id} has not begun")
-    if not await _jobs_gone(store, user_id):
+    batches_gone = await _batches_gone(store, user_id)
+    if not await _jobs_gone(store, user_id) or not batches_gone:
         return False
     await erase_uploads(store, objects, user_id)
     await objects.remove_all(f"{user_id}/")
@@ -61,6 +63,15 @@ async def _jobs_gone(store: Store, user_id: str) -> bool:
         unfinished += await store.run(FORGET_JOBS, (), (user_id, *ids))
         after = f"({ids[-1]}"
     return unfinished == 0
+
+
+async def _batches_gone(store: Store, user_id: str) -> bool:
+    """Cancel what is unfinished, so that it makes no more jobs, and forget the rest; False while any is unfinished."""
+    gone = True
+    for batch_id in await store.call("ZRANGE", store.keys.batches + user_id, 0, -1):
+        await cancel_batch(store, user_id, batch_id.decode())
+        gone &= await store.run(FORGET_BATCH, (), (batch_id, user_id)) == b"forgotten"
+    return gone
 
 
 async def _forget_usage(store: Store, user: User) -> None:

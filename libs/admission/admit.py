@@ -16,7 +16,8 @@ from typing import Any, cast
 import orjson
 
 from libs.access.caller import Caller
-from libs.admission.rate import Rate, RateRule, refused
+from libs.admission.rate import Rate, RateRule
+from libs.admission.verdict import EXTRA, rates_of, refusal_of
 from libs.artifacts.artifact import Artifact
 from libs.errors import Refusal
 from libs.ids import new_id
@@ -27,9 +28,7 @@ from libs.store.client import Store
 
 __all__ = ["Admission", "Application", "Copies", "CopiesWanted", "QueueRule", "admit", "ask", "fingerprint"]
 
-_DAY_MS = 86_400_000
 _US = 1_000_000
-_EXTRA = 6  # where in the script's reply begins what differs by outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,22 +130,21 @@ async def ask(  # what `admit` takes, the job's id, and how to look its result u
     outcome = reply[0]
     if outcome == b"invalid_token":
         raise Refusal("invalid_token")
-    now_ms = int(reply[1])
-    rates = _rates(reply, caller, rate_rule, now_ms)
+    now_ms, rates = int(reply[1]), rates_of(reply, caller, rate_rule)
     match outcome:
         case b"admitted":
             job = _new_job(job_id, caller, wanted, queue_rule, now_ms)
             return Admission(job_id, job, replayed=False, rates=rates)
         case b"replayed":
-            return Admission(reply[_EXTRA].decode(), None, replayed=True, rates=rates)
+            return Admission(reply[EXTRA].decode(), None, replayed=True, rates=rates)
         case b"known":
-            job = _known_job(_new_job(job_id, caller, wanted, queue_rule, now_ms), reply[_EXTRA], copies)
+            job = _known_job(_new_job(job_id, caller, wanted, queue_rule, now_ms), reply[EXTRA], copies)
             return Admission(job_id, job, replayed=False, rates=rates, known=True)
         case b"copies_wanted":
-            manifest = orjson.loads(reply[_EXTRA + 1])
-            return CopiesWanted(reply[_EXTRA].decode(), tuple(map(Artifact.from_json, manifest)), now_ms)
+            manifest = orjson.loads(reply[EXTRA + 1])
+            return CopiesWanted(reply[EXTRA].decode(), tuple(map(Artifact.from_json, manifest)), now_ms)
         case _:
-            raise _refusal(outcome.decode(), reply, caller, rates, now_ms)
+            raise refusal_of(reply, caller, rates)
 
 
 def _arguments(
@@ -213,51 +211,6 @@ def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list
     if wanted.result:
         members += ["result", wanted.result]
     return members
-
-
-def _rates(reply: list[Any], caller: Caller, rule: RateRule | None, now_ms: int) -> tuple[Rate, ...]:
-    rates: tuple[Rate, ...] = ()
-    if rule is not None:
-        rates = (Rate("submits", int(reply[4]), max(0, int(reply[2])), rule.window_s, int(float(reply[3])) / _US),)
-    quota = caller.limits.units_per_day
-    if quota is not None:
-        left_s = (_DAY_MS - now_ms % _DAY_MS) / 1000
-        rates += (Rate("jobs", quota, max(0, quota - int(reply[5])), _DAY_MS // 1000, left_s),)
-    return rates
-
-
-def _refusal(code: str, reply: list[Any], caller: Caller, rates: tuple[Rate, ...], now_ms: int) -> Refusal:
-    limits = caller.limits
-    match code:
-        case "idempotency_key_reused":
-            return Refusal(code, f"This idempotency key made job {reply[_EXTRA].decode()} from another body")
-        case "rate_limited":
-            submits = rates[0]
-            detail = f"At most {submits.limit} submissions in {submits.window_s} seconds"
-            return refused(code, detail, rates, "submits", int(float(reply[_EXTRA])) / _US)
-        case "queue_limit":
-            detail = f"At most {limits.queued_max} of your jobs may wait at once"
-            return refused(code, detail, rates, "queued", _drain_s(limits.queued_max))
-        case "quota_exceeded":
-            left_s = (_DAY_MS - now_ms % _DAY_MS) / 1000
-            detail = (
-                f"The quota of {limits.units_per_day} units a day does not allow for this job; it renews at 00:00 UTC"
-            )
-            return refused(code, detail, rates, "jobs", left_s)
-        case "draining":
-            return Refusal(code, "The queue takes no new jobs for now", retry_after_s=30.0)
-        case _:
-            return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[_EXTRA]), float(reply[_EXTRA + 1])))
-
-
-def _drain_s(_queued: int) -> float:
-    """A caller's own queue: worth another look in a few seconds."""
-    return 5.0
-
-
-def _full_queue_s(queued: int, drained_per_s: float) -> float:
-    """When a hundredth of a full queue has drained at its present rate; between 1 s and 5 min."""
-    return min(300.0, max(1.0, queued / 100 / drained_per_s if drained_per_s > 0 else 30.0))
 
 
 def _known_job(job: Job, output: bytes | None, copies: Copies | None) -> Job:

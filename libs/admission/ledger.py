@@ -53,7 +53,10 @@ async def differences(store: Store) -> AsyncIterator[Difference]:
     Reads in pages of 1,000 and keeps one user in memory at a time. Raises Unavailable.
     """
     async for user_id in _users(store):
-        days, unfinished = await asyncio.gather(_ledger(store, user_id), _unfinished_units(store, user_id))
+        days, of_jobs, of_batches = await asyncio.gather(
+            _ledger(store, user_id), _unfinished_units(store, user_id), _units_of_batches(store, user_id)
+        )
+        unfinished = of_jobs + of_batches
         for day, balance in sorted(days.items()):
             held, used = await store.call("HMGET", f"{store.keys.usage}{user_id}:{day}", "held", "used")
             for name, expected, found in (("held", balance.held, held), ("used", balance.used, used)):
@@ -93,3 +96,10 @@ async def _unfinished_units(store: Store, user_id: str) -> int:
         )
         total += sum(int(units) for status, units in records if status and status.decode() not in FINISHED)
     return total
+
+
+async def _units_of_batches(store: Store, user_id: str) -> int:
+    """Units reserved for items of the user's batches that are no jobs yet; few batches are unfinished at a time."""
+    ids = await store.call("SMEMBERS", store.keys.batches_open + user_id)
+    left = await asyncio.gather(*[store.call("HGET", store.keys.batch + one.decode(), "units_left") for one in ids])
+    return sum(int(units or 0) for units in left)

@@ -10,7 +10,15 @@ import unicodedata
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-__all__ = ["artifact_name", "attachment", "attempt_prefix", "clean_filename", "job_prefix", "upload_name"]
+__all__ = [
+    "artifact_name",
+    "attachment",
+    "attempt_prefix",
+    "batch_prefix",
+    "clean_filename",
+    "job_prefix",
+    "upload_name",
+]
 
 _FILENAME_CHARS_MAX = 255
 _SHA_CHARS = 16
@@ -48,6 +56,11 @@ def artifact_name(prefix: str, index: int, sha256: str, extension: str) -> str:
 def upload_name(user_id: str, upload_id: str, created_at_ms: int) -> str:
     """The object that an upload's presigned URL writes."""
     return f"{user_id}/{_day(created_at_ms)}/{upload_id}/original"
+
+
+def batch_prefix(user_id: str, batch_id: str, made_at_ms: int) -> str:
+    """What the names of all objects of a batch begin with."""
+    return f"{user_id}/{_day(made_at_ms)}/{batch_id}/"
 
 
 def attachment(filename: str) -> str:

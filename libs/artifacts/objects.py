@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from time import monotonic
-from typing import TypeVar
+from typing import BinaryIO, TypeVar, cast
 
 from anyio import CapacityLimiter, move_on_after, to_thread
 from minio import Minio
@@ -25,6 +25,7 @@ from minio.helpers import ObjectWriteResult
 from urllib3.exceptions import HTTPError
 
 from libs.artifacts.bucket import make_ready
+from libs.artifacts.chain import Chain
 from libs.artifacts.names import attachment
 from libs.artifacts.outage import as_unavailable, found
 from libs.artifacts.pool import ObjectPool
@@ -37,6 +38,7 @@ URL_TTL_S_MAX = 7 * 86_400
 
 _CHUNK_BYTES = 64 * 1024
 _PART_BYTES_MIN = 5 * 1024 * 1024
+_CHAINED_PART_BYTES = 8 * 1024 * 1024
 _TRANSFER_S_MAX = 120.0
 _PROBE_S = 4.0
 _PROBE_READ_S = 1.5
@@ -139,6 +141,13 @@ class Objects:
         """Read an object through without keeping it; None when there is none, ValueError beyond `bytes_max`."""
         return await self._run(lambda: found(lambda: self._digest(name, bytes_max, head_bytes)))
 
+    async def chain(self, name: str, parts: Sequence[str], content_type: str, *, part_bytes_max: int) -> Digest:
+        """Store an object that is others one after the other, of which a few are in memory at a time.
+
+        Raises ValueError when a part is larger than that, Unavailable also when one is missing.
+        """
+        return await self._run(lambda: self._chain(name, parts, content_type, part_bytes_max))
+
     async def stat(self, name: str) -> ObjectFacts | None:
         """What the store says of an object; None when there is none."""
         return await self._run(lambda: found(lambda: self._stat(name)))
@@ -197,6 +206,17 @@ class Objects:
             return
         with suppress(MinioException, HTTPError):
             self._client.remove_object(self.bucket, name)
+        raise Unavailable("objects", "the object store did not keep what it was sent")
+
+    def _chain(self, name: str, parts: Sequence[str], content_type: str, part_bytes_max: int) -> Digest:
+        # Each part is read to its end before anything is sent, so that no connection is held while another is needed.
+        chain = Chain(b"".join(self._chunks(part, part_bytes_max)) for part in parts)
+        self._client.put_object(
+            self.bucket, name, cast("BinaryIO", chain), -1, content_type, part_size=_CHAINED_PART_BYTES
+        )
+        if self._stat(name).size_bytes == chain.size_bytes:
+            return Digest(chain.size_bytes, chain.sha256, b"")
+        self._client.remove_object(self.bucket, name)
         raise Unavailable("objects", "the object store did not keep what it was sent")
 
     def _arrived(self, name: str, data: bytes, stored: ObjectWriteResult) -> bool:

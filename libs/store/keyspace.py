@@ -50,6 +50,14 @@ HEADS: dict[str, Head] = {
     ),
     "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
     "recent": Head("recent", "", "STREAM", "the newest 100,000 admissions: job and user", "always"),
+    # batches
+    "batch": Head("batch:", "batch", "HASH", "a batch, and how many of its items have which status", "retention"),
+    "batch_ended": Head(
+        "batchended:", "batch", "HASH", "by block: items that ended, and results stored", "until its end"
+    ),
+    "batches": Head("batches:", "user", "ZSET", "ids of a user's batches, oldest first", "retention"),
+    "batches_open": Head("batchesopen:", "user", "SET", "ids of the user's unfinished batches", "while any"),
+    "batches_due": Head("batchesdue", "", "ZSET", "user and batch, by when a worker looks after it", "always"),
     # shares of a queue: one set of keys for each (user, queue)
     "share": Head("share:", "user:queue", "HASH", "weight, cap and virtual finish time", "40 d after its last use"),
     "lane": Head("lane:", "user:queue:fairness digest", "ZSET", "held jobs by priority and sequence", "while any"),
@@ -122,6 +130,11 @@ class Keyspace:
     foreign: str
     dead: str
     recent: str
+    batch: str
+    batch_ended: str
+    batches: str
+    batches_open: str
+    batches_due: str
     share: str
     lane: str
     lanes: str

@@ -10,12 +10,20 @@ from libs.store.script import Script
 
 __all__ = [
     "ADMIT",
+    "ADMIT_BATCH",
+    "ADMIT_ITEMS",
     "CANCEL",
+    "CANCEL_BATCH",
     "CLAIM",
+    "CLOSE_BATCH",
+    "DRAFT_BATCH",
     "END_DEAD",
     "FINISH",
     "FOREIGN",
+    "FORGET_BATCH",
     "FORGET_JOBS",
+    "KEEP_RESULTS",
+    "PROLONG_BATCH",
     "RENEW",
     "REPORT",
     "RESHARE",
@@ -23,11 +31,12 @@ __all__ = [
     "SET_QUEUE",
     "SWEEP",
     "TAKE",
+    "TAKE_BATCHES",
     "WAKE",
 ]
 
 _CONCLUDING = ("settle.lua", "tell.lua", "result.lua", "conclude.lua")
-_ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "ending.lua")
+_ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "batch.lua", "ending.lua")
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
@@ -52,6 +61,15 @@ WAKE = _script(*_ENDING, "wake.lua", allow_oom=True)
 SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)
 RESHARE = _script("clock.lua", "fair.lua", "reshare.lua")
 FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
+ADMIT_BATCH = _script("clock.lua", "rate.lua", "credential.lua", "settle.lua", "batch.lua", "admit_batch.lua")
+ADMIT_ITEMS = _script("clock.lua", "fair.lua", "settle.lua", "batch.lua", "rest.lua", "admit_items.lua")
+CANCEL_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "cancel_batch.lua", allow_oom=True)
+CLOSE_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "close_batch.lua", allow_oom=True)
+DRAFT_BATCH = _script("clock.lua", "batch.lua", "draft_batch.lua")
+FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=True)
+KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)
+PROLONG_BATCH = _script("clock.lua", "prolong_batch.lua", allow_oom=True)
+TAKE_BATCHES = _script("clock.lua", "take_batches.lua", allow_oom=True)
 SET_QUEUE = _act("clock.lua", "fair.lua", "set_queue.lua")
 END_DEAD = _act("clock.lua", "end_dead.lua")
 REVIVE = _act("clock.lua", "fair.lua", "revive.lua")

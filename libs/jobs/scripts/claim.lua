@@ -2,7 +2,7 @@
 --
 -- A claim re-scores the job to the end of its lease: it leaves the head of the queue, and comes due by itself when its
 -- worker dies. The fence (`<worker>:<claim number>`) is what every later write of this attempt must show.
--- Needs: clock.lua fair.lua settle.lua tell.lua ending.lua due.lua silence.lua alone.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua batch.lua ending.lua due.lua silence.lua alone.lua
 --
 -- ARGV  1 worker   2 lease, ms   3 n   4 how many jobs it runs
 --       5 '1' for a newcomer, who has not been heard yet
@@ -51,7 +51,7 @@ end
 
 local function read_job(id)
   return redis.call('HMGET', KEY.job .. id, 'user', 'deadline', 'failures', 'kind', 'created', 'submission', 'cancel',
-    'started', 'waiting', 'webhook', 'crashes')
+    'started', 'waiting', 'webhook', 'crashes', 'batch')
 end
 
 -- A claim whose reply was lost with the connection: the worker has the job, and never heard of it.
@@ -90,6 +90,7 @@ local function start_attempt(queue, id, tag, known, alone)
   redis.call('HSET', record, 'status', 'running', 'fence', fence, 'begun', digits(now))
   if not known[8] then redis.call('HSET', record, 'started', digits(now)) end
   redis.call('SREM', KEY.queued .. known[1], id)
+  count_item({batch = known[12], status = 'queued'}, 'running')
   announce(id, 'status', '{"status":"running","attempt":' .. attempt .. '}', version)
   tell_webhook(id, known[10], 'running', version)
   hand_over(queue, id, fence, attempt, known, alone)

@@ -1,12 +1,12 @@
 -- How a job that was in a queue ends, whoever brings it about.
--- Needs: clock.lua fair.lua settle.lua tell.lua result.lua conclude.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua result.lua conclude.lua batch.lua
 
 local DRAIN_WINDOW_S = 60
 
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
   'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
-  'kind', 'result',
+  'kind', 'result', 'batch', 'item',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -50,6 +50,7 @@ local function finish(job, status, payment)
   redis.call('DEL', KEY.arq_job .. job.id)
   settle_units(payment, job.user, job.id, job.day, tonumber(job.units), job.kind)
   conclude(job, status, payload)
+  count_ended_item(job, status)
   count_ending(job.queue, job.used)
 end
 
@@ -72,6 +73,7 @@ end
 
 -- Back to the queue: at once (delay 0) into its lane, else at a later time.
 local function requeue(job, delay, reason)
+  count_item(job, 'queued')
   redis.call('HSET', KEY.job .. job.id, 'status', 'queued')
   local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
   announce(job.id, 'status', '{"status":"queued","reason":"' .. reason .. '"}', version)

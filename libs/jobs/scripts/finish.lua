@@ -1,7 +1,7 @@
 -- End an attempt: the job is done, or goes back to the queue. One step: record, quota, slot, event, webhook.
 --
 -- Idempotent: an ending whose reply was lost may be sent again.
--- Needs: clock.lua fair.lua settle.lua tell.lua ending.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua batch.lua ending.lua
 --
 -- ARGV  1 job id   2 fence   3 ending   4 delay, ms (retry, release, wait)
 --       5 payment: settle | refund (succeed, fail, cancel)   6… members of the record: name, value, …

@@ -25,6 +25,7 @@ def check_invariants(seen: Snapshot, queues: list[str], now_ms: int) -> None:
     check_what_must_stay(seen, records, unfinished)
     check_units(seen, records, unfinished)
     check_events(seen, records)
+    check_batches(seen, records)
 
 
 def check_bands(seen: Snapshot, queue: str, unfinished: dict[str, dict[str, str]]) -> None:
@@ -132,8 +133,12 @@ def check_units(seen: Snapshot, records: dict[str, dict[str, str]], unfinished: 
             held[at] += units if entry["entry"] == "reserve" else -units
             used[at] += units if entry["entry"] == "settle" else 0
             closed[entry["job"]] += entry["entry"] != "reserve"
-    assert closed == Counter(dict.fromkeys(records.keys() - unfinished.keys(), 1))
+    batches = seen.under(seen.keys.batch)
+    ended = (records.keys() - unfinished.keys()) | {i for i, batch in batches.items() if "rest_from" in batch}
+    assert closed == Counter(dict.fromkeys(ended, 1))
     owed: Counter[tuple[str, str]] = Counter()
+    for batch in batches.values():
+        owed[batch["user"], batch["day"]] += int(batch["units_left"])
     for record in unfinished.values():
         owed[record["user"], record["day"]] += int(record["units"])
     assert +held == +owed
@@ -149,6 +154,29 @@ def check_events(seen: Snapshot, records: dict[str, dict[str, str]]) -> None:
         types = [event["type"] for event in events]
         assert types.count("done") == (records[job_id]["status"] in FINISHED)
         assert "done" not in types[:-1]
+
+
+def check_batches(seen: Snapshot, records: dict[str, dict[str, str]]) -> None:
+    """A batch counts its items as a recount of their jobs does; and it is over only when all of them are."""
+    for batch_id, batch in seen.under(seen.keys.batch).items():
+        jobs = [record for record in records.values() if record.get("batch") == batch_id]
+        found = Counter(record["status"] for record in jobs)
+        if "rest_from" in batch:
+            found[batch["rest_status"]] += int(batch["items"]) - int(batch["rest_from"])
+        told = {name.partition(":")[2]: int(count) for name, count in batch.items() if name.startswith("items:")}
+        assert +Counter(told) == +found
+        assert sum(found.values()) == int(batch["next"])
+        left = int(batch["items"]) - sum(count for status, count in found.items() if status in FINISHED)
+        assert int(batch["left"]) == left
+        if batch["status"] != "running":
+            assert left == 0
+            assert seen.keys.batch_ended + batch_id not in seen.values
+        elif counted := seen.values.get(seen.keys.batch_ended + batch_id):
+            blocks = {name: int(count) for name, count in counted.items() if name.isdigit()}
+            assert sum(blocks.values()) == int(batch["items"]) - left
+        assert (batch_id in seen.values.get(seen.keys.batches_open + batch["user"], ())) == (
+            batch["status"] == "running"
+        )
 
 
 def check_step(before: Snapshot, after: Snapshot) -> None:

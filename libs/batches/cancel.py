@@ -1,0 +1,40 @@
+"""Canceling a batch: the rest at once, the jobs it has made in chunks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Literal
+
+from libs.batches.batch import Batch
+from libs.batches.results import ended_by_block
+from libs.jobs.lifecycle import cancel
+from libs.jobs.scripts import CANCEL_BATCH
+from libs.store.client import Store
+
+__all__ = ["BatchCancelOutcome", "cancel_batch", "cancel_jobs"]
+
+BatchCancelOutcome = Literal["not_found", "requested", "canceled", "finished"]
+
+_AT_ONCE = 25
+
+
+async def cancel_batch(store: Store, user_id: str, batch_id: str) -> BatchCancelOutcome:
+    """Cancel a user's batch: no further item of it becomes a job, and a worker cancels the jobs there are."""
+    outcome: bytes = await store.run(CANCEL_BATCH, (), (batch_id, user_id))
+    return outcome.decode()  # type: ignore[return-value]
+
+
+async def cancel_jobs(store: Store, batch: Batch) -> None:
+    """Cancel the jobs of a batch that have not ended; those that run are asked to stop. May be repeated."""
+    ended = await ended_by_block(store, batch)
+    for block in range(batch.blocks):
+        if ended.get(block, (0, 0))[0] < batch.block_size(block):
+            await _cancel_block(store, batch, block)
+
+
+async def _cancel_block(store: Store, batch: Batch, block: int) -> None:
+    first = block * batch.block_items
+    made = min(first + batch.block_size(block), batch.next_item if batch.rest_from is None else batch.rest_from)
+    for start in range(first, made, _AT_ONCE):
+        indices = range(start, min(start + _AT_ONCE, made))
+        await asyncio.gather(*[cancel(store, batch.user_id, batch.job_id(index)) for index in indices])

@@ -1,0 +1,100 @@
+"""Making a batch's items jobs, in chunks that hold nobody up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from libs import limits
+from libs.access.plan import Limits
+from libs.access.plans import Plans
+from libs.admission.admit import lane_of
+from libs.batches.batch import Batch
+from libs.batches.items import Item
+from libs.jobs.payload import encode_payload
+from libs.jobs.scripts import ADMIT_ITEMS
+from libs.store.client import Store
+
+__all__ = ["CHUNK_ITEMS", "Fed", "Rooms", "feed", "limits_now"]
+
+#: Items that one script makes jobs of: what it costs is what another's command waits at most.
+CHUNK_ITEMS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """How much room batches may take.
+
+    Half of a user's places in the queue, and half of the queue: jobs that are submitted one by one find the rest.
+    """
+
+    queue_size_max: int
+
+    def of_user(self, plan: Limits) -> int:
+        """Jobs of the user that may be queued while a batch's items still become jobs."""
+        return max(1, plan.queued_max // 2)
+
+    @property
+    def of_queue(self) -> int:
+        """Jobs that the queue may hold meanwhile."""
+        return max(1, self.queue_size_max // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What became of a chunk: so many were admitted, the next one to admit, whether none is left.
+
+    There is `room` for so many more now, of the `places` that this batch may have.
+    """
+
+    admitted: int
+    next_item: int
+    over: bool
+    room: int = 0
+    places: int = 0
+
+    def worth_it(self, batch: Batch) -> bool:
+        """Whether there is room for enough to fetch items for: a chunk, or half of its places where those are few."""
+        return self.room >= max(1, min(CHUNK_ITEMS, self.places // 2, batch.items - self.next_item))
+
+
+async def limits_now(store: Store, plans: Plans, user_id: str) -> Limits:
+    """A user's limits as they hold now: a changed plan counts for the next chunk."""
+    plan, overrides = await store.call("HMGET", store.keys.user + user_id, "plan", "overrides")
+    if plan is None:  # a deployment without keys has one user without a record
+        return plans.limits_of("internal")
+    changed = await store.call("HGET", store.keys.plans, plan)
+    return plans.limits_of(plan.decode(), changed or b"", overrides or b"")
+
+
+async def feed(store: Store, batch: Batch, first: int, items: Sequence[Item], plan: Limits, rooms: Rooms) -> Fed:
+    """Make jobs of items from the index `first` on, at most CHUNK_ITEMS and as many as there is room for.
+
+    May be repeated by anybody at any time: an item becomes a job once. Without items it only tells how much room there
+    is. Raises Unavailable.
+    """
+    words: list[str | bytes | int] = [
+        batch.id,
+        first,
+        plan.weight,
+        plan.slots,
+        rooms.of_user(plan),
+        rooms.of_queue,
+        limits.BATCH_QUEUED_ITEMS_MAX,
+    ]
+    for index, item in enumerate(items[:CHUNK_ITEMS], first):
+        words += _words(batch, index, item)
+    outcome, admitted, next_item, room, places = await store.run(ADMIT_ITEMS, (), words)
+    return Fed(admitted, next_item, outcome == b"over" or next_item >= batch.items, room, places)
+
+
+def _words(batch: Batch, index: int, item: Item) -> tuple[str | bytes | int, ...]:
+    fairness_key = item.fairness_key or batch.fairness_key
+    # A batch without a fairness key has a lane of its own: two batches of a user go on side by side.
+    lane = lane_of(fairness_key if fairness_key is not None else batch.id)
+    payload = encode_payload(batch.kind, dict(item.input), batch.created_at_ms)
+    metadata = orjson.dumps(item.metadata) if item.metadata else b""
+    return batch.job_id(index), payload, item.units, lane, fairness_key or "", metadata

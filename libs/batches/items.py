@@ -1,0 +1,129 @@
+"""The items of a batch in the object store: JSON lines, in blocks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from libs import limits
+from libs.artifacts.objects import Objects
+from libs.batches.batch import Batch, block_name, prefix_of
+from libs.errors import Unavailable
+from libs.jobs.scripts import DRAFT_BATCH
+from libs.store.client import Store
+
+__all__ = ["BLOCK_BYTES_MAX", "Item", "ItemTooLargeError", "ItemWriter", "read_items"]
+
+LINES_TYPE = "application/jsonl"
+#: Items and their line ends.
+BLOCK_BYTES_MAX = limits.BATCH_BLOCK_ITEMS * (limits.BATCH_ITEM_BYTES_MAX + 1)
+_DRAFT_MS = 3_600_000
+_WRITES_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A validated input, what it costs, and what its caller says of it."""
+
+    input: Mapping[str, Any]
+    units: int
+    fairness_key: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_line(self) -> bytes:
+        """Its line; absent members take no room."""
+        told: dict[str, Any] = {"input": self.input, "units": self.units}
+        if self.fairness_key is not None:
+            told["fairness_key"] = self.fairness_key
+        if self.metadata:
+            told["metadata"] = self.metadata
+        return orjson.dumps(told)
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Item:
+        """Read a line; members that a newer version added are ignored."""
+        told = orjson.loads(line)
+        return cls(told["input"], told["units"], told.get("fairness_key"), told.get("metadata", {}))
+
+
+class ItemTooLargeError(ValueError):
+    """An item's line has more than BATCH_ITEM_BYTES_MAX bytes."""
+
+
+class ItemWriter:
+    """Writes items as they come, a few blocks at a time: memory holds no more of them.
+
+    What was written for a batch that is then refused is removed by `drop`, or an hour later by a worker.
+    """
+
+    def __init__(self, store: Store, objects: Objects, user_id: str, batch_id: str) -> None:
+        """Nothing is written before the first item."""
+        self._store = store
+        self._objects = objects
+        self._user_id = user_id
+        self._batch_id = batch_id
+        self._lines: list[bytes] = []
+        self._blocks = 0
+        self._writing: set[asyncio.Task[None]] = set()
+        self.count = 0
+        self.units = 0
+
+    async def add(self, item: Item) -> None:
+        """One more item. Raises ItemTooLargeError and Unavailable."""
+        line = item.as_line()
+        if len(line) > limits.BATCH_ITEM_BYTES_MAX:
+            raise ItemTooLargeError
+        self._lines.append(line)
+        self.count += 1
+        self.units += item.units
+        if len(self._lines) == limits.BATCH_BLOCK_ITEMS:
+            await self._write_block()
+
+    async def close(self) -> None:
+        """Write what is left, and wait until all is stored. Raises Unavailable."""
+        if self._lines:
+            await self._write_block()
+        await self._until_written(0)
+
+    async def drop(self) -> None:
+        """Remove what was written, where that is possible."""
+        for task in self._writing:
+            task.cancel()
+        await asyncio.gather(*self._writing, return_exceptions=True)
+        if self._blocks == 0:
+            return
+        try:
+            await self._objects.remove_all(prefix_of(self._user_id, self._batch_id))
+        except Unavailable:
+            return  # a worker will
+        await self._store.call("ZREM", self._store.keys.batches_due, f"{self._user_id} {self._batch_id}")
+
+    async def _write_block(self) -> None:
+        if self._blocks == 0:
+            await self._store.run(DRAFT_BATCH, (), (self._batch_id, self._user_id, _DRAFT_MS))
+        name = block_name(prefix_of(self._user_id, self._batch_id), self._blocks)
+        data = b"\n".join(self._lines) + b"\n"
+        self._blocks += 1
+        self._lines = []
+        await self._until_written(_WRITES_AT_ONCE - 1)
+        self._writing.add(asyncio.create_task(self._objects.put(name, data, LINES_TYPE)))
+
+    async def _until_written(self, left: int) -> None:
+        """Wait until no more than so many writes are under way."""
+        while len(self._writing) > left:
+            done, self._writing = await asyncio.wait(self._writing, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+
+
+async def read_items(objects: Objects, batch: Batch, block: int) -> Sequence[Item]:
+    """The items of a block. Raises Unavailable, also when they are not there."""
+    name = block_name(batch.prefix, block)
+    data = await objects.get(name, bytes_max=BLOCK_BYTES_MAX)
+    if data is None:
+        raise Unavailable("objects", f"the items of batch {batch.id} are not there")
+    return [Item.from_line(line) for line in data.splitlines()]

@@ -1,0 +1,133 @@
+"""What became of a batch's items: read from their jobs' records, kept in the object store block by block.
+
+A block's results are stored once all of its items have ended, in the order of the items; at the end the blocks are put
+together to one file. Records of jobs may go before that (a block may hold one item that waits for days), so what has
+ended of an unfinished block is stored from time to time too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import orjson
+
+from libs import limits
+from libs.artifacts.objects import Digest, Objects
+from libs.batches.batch import Batch, block_name, results_name
+from libs.batches.items import LINES_TYPE
+from libs.jobs.job import Job
+from libs.jobs.lookup import find_job
+from libs.jobs.scripts import KEEP_RESULTS
+from libs.store.client import Store
+
+__all__ = ["RESULTS_BLOCK_BYTES_MAX", "ended_by_block", "keep_block", "put_together", "read_block"]
+
+RESULTS_BLOCK_BYTES_MAX: Final = 2 * limits.BATCH_BLOCK_ITEMS * limits.BATCH_RESULT_BYTES_MAX
+_READ_AT_ONCE = 25
+
+Result = Mapping[str, Any]
+
+
+async def ended_by_block(store: Store, batch: Batch) -> dict[int, tuple[int, int]]:
+    """By block: how many of its items have ended, and of how many the results are stored."""
+    if batch.over:
+        return {block: (batch.block_size(block),) * 2 for block in range(batch.blocks)}
+    words = await store.call("HGETALL", store.keys.batch_ended + batch.id)
+    counts = {name.decode(): int(count) for name, count in zip(words[::2], words[1::2], strict=True)}
+    return {int(name): (count, counts.get(f"{name}:kept", 0)) for name, count in counts.items() if name.isdigit()}
+
+
+async def read_block(objects: Objects, batch: Batch, block: int, ended: int) -> dict[int, Result]:
+    """The stored results of a block as it was when so many of its items had ended, by index; empty for none."""
+    if ended == 0:
+        return {}
+    data = await objects.get(block_name(batch.prefix, block, ended=ended), bytes_max=RESULTS_BLOCK_BYTES_MAX)
+    results = [orjson.loads(line) for line in (data or b"").splitlines()]
+    return {result["index"]: result for result in results}
+
+
+async def results_of(store: Store, batch: Batch, indices: Sequence[int]) -> dict[int, Result]:
+    """What the records say of those items that have ended, by index."""
+    found: dict[int, Result] = {}
+    jobs_of = [index for index in indices if index < batch.next_item and not batch.never_a_job(index)]
+    for start in range(0, len(jobs_of), _READ_AT_ONCE):
+        some = jobs_of[start : start + _READ_AT_ONCE]
+        jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
+        found |= {
+            index: result_of(index, job)
+            for index, job in zip(some, jobs, strict=True)
+            if job is not None and job.finished
+        }
+    return found | {index: _never_a_job(batch, index) for index in indices if batch.never_a_job(index)}
+
+
+def result_of(index: int, job: Job) -> Result:
+    """A line of the results: what a caller sees of an item's job, but for URLs, which would lapse.
+
+    An output of more than BATCH_RESULT_BYTES_MAX stands in its job alone.
+    """
+    artifacts = [
+        {
+            "name": artifact.name,
+            "content_type": artifact.content_type,
+            "size_bytes": artifact.size_bytes,
+            "sha256": artifact.sha256,
+            **artifact.facts,
+        }
+        for artifact in job.artifacts
+    ]
+    output_bytes = len(orjson.dumps(job.output)) if job.output is not None else 0
+    return {
+        "index": index,
+        "job_id": job.id,
+        "status": job.status,
+        "output": job.output if output_bytes <= limits.BATCH_RESULT_BYTES_MAX else None,
+        "output_bytes": output_bytes,
+        "artifacts": artifacts,
+        "error": job.error,
+        "metadata": job.metadata,
+        "fairness_key": job.fairness_key,
+    }
+
+
+def _never_a_job(batch: Batch, index: int) -> Result:
+    return {
+        "index": index,
+        "job_id": None,
+        "status": batch.rest_status,
+        "output": None,
+        "output_bytes": 0,
+        "artifacts": [],
+        "error": None,
+        "metadata": {},
+        "fairness_key": None,
+    }
+
+
+def _lost(index: int, batch: Batch) -> Result:
+    """An item that ended and whose record is gone: a hand in Redis, or a plan that keeps records for minutes."""
+    error = {"code": "record_lost", "detail": "The record of the job was gone before its result was kept"}
+    return {**_never_a_job(batch, index), "job_id": batch.job_id(index), "status": "failed", "error": error}
+
+
+async def keep_block(store: Store, objects: Objects, batch: Batch, block: int, ended: int, kept: int) -> None:
+    """Store the results of a block of which so many items have `ended`, and so many are `kept` already."""
+    first = block * batch.block_items
+    known = await read_block(objects, batch, block, kept)
+    indices = range(first, first + batch.block_size(block))
+    known |= await results_of(store, batch, [index for index in indices if index not in known])
+    if ended == batch.block_size(block):
+        known |= {index: _lost(index, batch) for index in indices if index not in known}
+    if len(known) < ended:
+        return  # what we know of the batch is older than what we know of its blocks
+    lines = [orjson.dumps(known[index]) + b"\n" for index in sorted(known)]
+    await objects.put(block_name(batch.prefix, block, ended=len(known)), b"".join(lines), LINES_TYPE)
+    await store.run(KEEP_RESULTS, (), (batch.id, block, len(known)))
+
+
+async def put_together(objects: Objects, batch: Batch) -> Digest:
+    """Store the results of all items as one file, in the order of the items; all of their blocks must be stored."""
+    blocks = [block_name(batch.prefix, block, ended=batch.block_size(block)) for block in range(batch.blocks)]
+    return await objects.chain(results_name(batch.prefix), blocks, LINES_TYPE, part_bytes_max=RESULTS_BLOCK_BYTES_MAX)

@@ -1,0 +1,36 @@
+-- The rest of a batch: what has not become jobs. It ends as a whole, and what was reserved for it comes back.
+-- Needs: clock.lua settle.lua batch.lua
+
+-- The members of a batch's record that scripts decide by, or nil when there is none.
+local BATCH = {
+  'user', 'queue', 'kind', 'status', 'items', 'next', 'units_left', 'day', 'deadline', 'cancel', 'left', 'block_items',
+  'idempotency', 'retention', 'items:queued', 'items:canceled',
+}
+
+local function load_batch(id)
+  local values = redis.call('HMGET', KEY.batch .. id, unpack(BATCH))
+  if not values[1] then return nil end
+  local batch = {id = id}
+  for i, name in ipairs(BATCH) do batch[name] = values[i] or nil end
+  for _, name in ipairs({'items', 'next', 'units_left', 'deadline', 'left', 'block_items', 'items:queued'}) do
+    batch[name] = tonumber(batch[name]) or 0
+  end
+  return batch
+end
+
+-- `status` is canceled or expired. Nothing of it ever started, so nothing of it is paid for.
+local function end_rest(batch, status)
+  local rest = batch.items - batch.next
+  if rest == 0 then return end
+  local record = KEY.batch .. batch.id
+  settle_units('refund', batch.user, batch.id, batch.day, batch.units_left, batch.kind)
+  redis.call('HSET', record, 'next', batch.items, 'units_left', 0, 'rest_from', batch.next, 'rest_status', status)
+  redis.call('HINCRBY', record, 'items:' .. status, rest)
+  local first = batch.next
+  while first < batch.items do
+    local block = math.floor(first / batch.block_items)
+    local behind = math.min((block + 1) * batch.block_items, batch.items)
+    count_ended(batch.user, batch.id, block, behind - first)
+    first = behind
+  end
+end
