@@ -155,7 +155,7 @@ async def redis_refusals(resources: Resources) -> list[str]:
 def _rate_rule(settings: Settings) -> RateRule | None:
     if not settings.rate_limit_enabled:
         return None
-    return RateRule(settings.rate_limit_window, settings.fleet_ceiling_per_minute)
+    return RateRule(settings.rate_limit_window, settings.fleet_ceiling_per_minute, settings.rate_limit_requests)
 
 
 async def _make_bucket(objects: Objects) -> None:

@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     prometheus_port: int | None = None
     metrics_public: bool = True
+    app_status_public: bool = False
     trusted_proxies: Names = ()
     allowed_hosts: Names = ()
     connections_per_address: int = Field(1_000, ge=1)
@@ -107,8 +108,10 @@ class Settings(BaseSettings):
 
     # Limits
     plans_file: Path | None = None
+    rate_limit_requests: int | None = Field(None, ge=1, description="Ceiling over the plans' submits in a window")
     rate_limit_window: int = Field(60, ge=1, le=3_600)
     fleet_ceiling_per_minute: int = Field(10_000, ge=1, description="What `unlimited` shows in rate headers")
+    ocr_ecosteps_per_minute: int = Field(10, ge=1, description="Submissions of one address to the alias of `ocr`")
     max_queue_size: int = Field(1_000_000, ge=1)
     job_deadline: int = Field(86_400, ge=1, description="How long a job may wait before it is `expired`")
     body_bytes_max: int = Field(

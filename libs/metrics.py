@@ -48,6 +48,7 @@ class Metrics:
         self.queued = Gauge(
             "arqade_queue_jobs", "Unfinished jobs in a queue, by band", ("queue", "band"), registry=registry
         )
+        self.queue_max = Gauge("arqade_queue_jobs_max", "Unfinished jobs that a queue may have", registry=registry)
         # Attempts
         self.jobs = Counter(
             "arqade_jobs_finished", "Jobs that ended, by final status", ("kind", "status"), registry=registry
@@ -66,10 +67,21 @@ class Metrics:
             registry=registry,
         )
         self.slots = Gauge("arqade_worker_slots", "Slots of this worker process", ("use",), registry=registry)
-        self.rescues = Counter("arqade_rescues", "Jobs taken back from a lost worker", ("queue",), registry=registry)
+        self.rescues = Gauge(
+            "arqade_queue_rescues",
+            "Jobs taken back from lost workers since the queue exists",
+            ("queue",),
+            registry=registry,
+        )
         # Parts we depend on
         self.up = Gauge(
             "arqade_dependency_up", "1 while a part answers, 0 while it is away", ("part",), registry=registry
+        )
+        self.redis_bytes = Gauge(
+            "arqade_redis_memory_bytes", "Memory of Redis: used, and the most it may use", ("what",), registry=registry
+        )
+        self.host = Gauge(
+            "arqade_host_used_ratio", "How much of the machine is in use, 0 to 1", ("what",), registry=registry
         )
         self.backend_errors = Counter(
             "arqade_backend_errors",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from apps.api.answers import Answer, Count
 
 __all__ = [
+    "AppStatus",
     "Backend",
     "Backends",
     "Health",
@@ -102,3 +103,49 @@ class Ready(Answer):
     """Every part answers."""
 
     ready: Literal[True]
+
+
+class QueueAtAGlance(Answer):
+    """Jobs that wait, in all queues together; the ceiling is each queue's, and counts what is `unfinished`."""
+
+    waiting_in_queue: Count
+    running: Count
+    max_queue_size: Count
+    unfinished: dict[str, Count]
+
+
+class WorkersAtAGlance(Answer):
+    """Worker processes that were heard of within a minute, and their slots."""
+
+    count: Count
+    accepting: Count
+    slots: Count
+    busy: Count
+
+
+class Gpu(Answer):
+    """A device of an inference backend, as the backend last told."""
+
+    backend: str
+    name: str
+    memory_bytes: Count
+    memory_free_bytes: Count
+
+
+class System(Answer):
+    """The machine of the API process that answers; null where it does not tell."""
+
+    cpu_percent: float | None
+    memory_percent: float | None
+    memory_bytes: Count | None
+    memory_used_bytes: Count | None
+    gpus: list[Gpu]
+
+
+class AppStatus(Answer):
+    """The whole at a glance."""
+
+    status: Literal["running", "draining"]
+    queue: QueueAtAGlance
+    workers: WorkersAtAGlance
+    system: System

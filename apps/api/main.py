@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, cast
 
 import uvloop
@@ -20,8 +21,9 @@ from apps.api.middleware.observe import Observe
 from apps.api.middleware.rate_limit import RateLimit
 from apps.api.problems import Problems
 from apps.api.routes import ROUTES
+from apps.api.routes.app_status import APP_STATUS
 from apps.api.routes.health import METRICS_ROUTES
-from apps.api.routing import Table
+from apps.api.routing import PUBLIC, Route, Table
 from apps.api.server import MetricsServer, Server
 from apps.api.sockets import Sockets
 from apps.api.state import ApiState
@@ -87,7 +89,7 @@ async def _metrics_on_their_port(api: ApiState) -> AsyncIterator[None]:
 def _wired(api: ApiState) -> ASGIApp:
     """From the inside out: each layer sees the request before what stands above it here."""
     settings, resources = api.settings, api.resources
-    app: ASGIApp = Table(ROUTES, _otherwise(Sockets(api)))
+    app: ASGIApp = Table(_routes(settings), _otherwise(Sockets(api)))
     app = Authenticate(app, api.door, resources.directory, resources.cells.shared, enabled=settings.auth_enabled)
     if settings.allowed_hosts:
         app = Hosts(app, settings.allowed_hosts)
@@ -106,6 +108,12 @@ def _wired(api: ApiState) -> ASGIApp:
         # Starlette and uvicorn type one and the same interface differently.
         app = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies)))
     return Observe(app, api, version=settings.api_version)
+
+
+def _routes(settings: Settings) -> list[Route]:
+    """The table of routes, with what a setting opens to everyone."""
+    opened = {APP_STATUS} if settings.app_status_public else set()
+    return [replace(one, scope=PUBLIC, bucket=None) if one.path in opened else one for one in ROUTES]
 
 
 def _otherwise(sockets: ASGIApp) -> ASGIApp:

@@ -95,6 +95,8 @@ async def apply(
 ) -> Application:
     """Check an order as far as it can be checked before admission. `route` scopes the idempotency key."""
     kind = kind_named(envelope.kind)
+    if kind.name == "ocr" and not request.api.settings.ocr_enabled:
+        raise Refusal("feature_disabled", "Jobs of the kind ocr are switched off (OCR_ENABLED)")
     wanted = validated(kind.input, envelope.input, at)
     offer = await request.api.offers.of(kind.backend)
     if kind.prepare is not None:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from apps.api.checks import Checks
+from apps.api.machine import Machine
 from apps.api.offers import Offers
 from apps.api.seal import Seal
 from apps.resources import Resources
@@ -41,6 +42,7 @@ class ApiState:
     last_used: LastUsed = field(init=False)
     door: Door = field(init=False)
     egress_rules: Rules = field(init=False)
+    machine: Machine = field(default_factory=Machine)
     streams: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:

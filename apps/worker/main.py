@@ -16,6 +16,7 @@ from arq.worker import Function, func
 from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
 from apps.worker.catalogue import publish_catalogue
+from apps.worker.devices import publish_devices
 from apps.worker.run import Runner
 from apps.worker.sweep import Sweeper
 from apps.worker.vision import open_vision, with_vision_retries
@@ -90,14 +91,19 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         recycle_after=settings.worker_recycle_after,
         redis_restarted=await _redis_restarted(resources.store, settings.lease_s),
     )
-    sweeper = Sweeper(resources.store, resources.objects, worker.id, [*queues, "default"])
+    sweeper = Sweeper(resources.store, resources.objects, worker.id, [*queues, "default"], resources.metrics)
     resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
     if "gpu" in queues:
         resources.background.append(
             asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")
         )
+        resources.background.append(
+            asyncio.create_task(publish_devices(resources.cells.shared, backends.comfyui), name="devices")
+        )
     if settings.prometheus_port is not None:
         resources.metrics.serve(settings.host, settings.prometheus_port)
+    resources.metrics.slots.labels("all").set(settings.arq_worker_concurrency)
+    resources.metrics.slots.labels("taken").set_function(lambda: len(worker.running))
     _drain_on_signals(worker, settings.drain_grace_s)
     log.info("worker %s takes %d jobs at once from %s", worker.id, settings.arq_worker_concurrency, ", ".join(queues))
     try:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ from libs.backends.backends import Backends
 from libs.errors import Failure, Unavailable
 from libs.jobs.lifecycle import Claim, Ending, Payment, finish
 from libs.jobs.payload import UnknownVersionError, decode_payload
+from libs.jobs.status import Status
 from libs.kinds.kind import Kind, Output, Wait
 from libs.metrics import Metrics
 from libs.queue.patience import through_outages
@@ -41,6 +43,7 @@ log = logging.getLogger(__name__)
 
 _RETRY_S_BASE, _RETRY_S_MAX = 0.5, 30.0
 _NEWER_WORKER_S = 5.0
+_STATUSES: Mapping[Ending, Status] = {"succeed": "succeeded", "fail": "failed", "cancel": "canceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,13 @@ class Runner:
             log.warning("job %s: attempt %d was lost, nothing is written", claim.job_id, claim.attempt)
             return
         await through_outages(lambda: self._commit(claim, outcome))
+        self._count(claim, outcome)
+
+    def _count(self, claim: Claim, outcome: Outcome) -> None:
         self.metrics.attempts.labels(claim.kind, outcome.ending).inc()
+        if (status := _STATUSES.get(outcome.ending)) is not None:
+            self.metrics.jobs.labels(claim.kind, status).inc()
+        self.metrics.stored_bytes.inc(sum(artifact.size_bytes for artifact in outcome.artifacts))
 
     async def _commit(self, claim: Claim, outcome: Outcome) -> None:
         await finish(
@@ -96,6 +105,8 @@ class Runner:
         kind = self.kinds.get(claim.kind)
         if kind is None:
             return Outcome("release", delay_s=_NEWER_WORKER_S)  # another worker, of another version, may know it
+        if claim.attempt == 1 and claim.submission is None:
+            self.metrics.wait_seconds.labels(claim.queue).observe(max(0.0, time.time() - claim.created_at_ms / 1000))
         attempt = LiveAttempt(running, self.store, self.objects, self.backends, self.upload_bytes_max)
         try:
             if claim.canceled:

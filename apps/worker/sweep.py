@@ -12,6 +12,7 @@ from libs.artifacts.objects import Objects
 from libs.artifacts.uploads import expire_uploads
 from libs.errors import Unavailable
 from libs.jobs.lifecycle import sweep
+from libs.metrics import Metrics
 from libs.store.client import Store
 
 __all__ = ["Sweeper"]
@@ -28,12 +29,13 @@ _ERASE_S_MAX = 2.0
 class Sweeper:
     """Expires jobs past their deadline and uploads that were never completed, and erases users who are to be."""
 
-    def __init__(self, store: Store, objects: Objects, worker: str, queues: Sequence[str]) -> None:
+    def __init__(self, store: Store, objects: Objects, worker: str, queues: Sequence[str], metrics: Metrics) -> None:
         """`worker` is the id under which the turn is taken."""
         self._store = store
         self._objects = objects
         self._worker = worker
         self._queues = queues
+        self._metrics = metrics
 
     async def keep_sweeping(self) -> None:
         """Sweep whenever it is this worker's turn, for ever."""
@@ -60,7 +62,7 @@ class Sweeper:
     async def _sweep(self) -> None:
         for queue in self._queues:
             await self._sweep_queue(queue)
-        await expire_uploads(self._store, self._objects)
+        self._metrics.uploads.labels("expired").inc(await expire_uploads(self._store, self._objects))
         with suppress(TimeoutError):  # the next sweep goes on from there
             async with asyncio.timeout(_ERASE_S_MAX):
                 await erase_some(self._store, self._objects)

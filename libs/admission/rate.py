@@ -21,11 +21,13 @@ class RateRule:
     """How buckets are counted in this deployment.
 
     `window_s` is the time in which a bucket refills (`RATE_LIMIT_WINDOW`), and a plan's per-minute number is what it
-    holds. `ceiling` stands in for a plan without a limit (`FLEET_CEILING_PER_MINUTE`).
+    holds. `ceiling` stands in for a plan without a limit (`FLEET_CEILING_PER_MINUTE`). `submits_max` is a ceiling over
+    every plan's submits (`RATE_LIMIT_REQUESTS`).
     """
 
     window_s: int = 60
     ceiling: int = 10_000
+    submits_max: int | None = None
 
     def limit(self, caller: Caller, bucket: Bucket) -> int:
         """Tokens the caller's bucket holds."""
@@ -35,7 +37,8 @@ class RateRule:
             "reads": limits.reads_per_minute,
             "uploads": limits.uploads_per_minute,
         }[bucket]
-        return self.ceiling if per_minute is None else per_minute
+        limit = self.ceiling if per_minute is None else per_minute
+        return limit if bucket != "submits" or self.submits_max is None else min(limit, self.submits_max)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,36 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated, Final, Self
 
 import orjson
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from libs.artifacts.artifact import NewArtifact
 from libs.backends.ocr.page import Page, SearchableFile
 from libs.backends.ocr.wire import EngineName, Language
-from libs.kinds.kind import Attempt, CacheableInput, Kind, Output, ResultCache
+from libs.kinds.kind import Attempt, CacheableInput, InlineFile, Kind, Output, ResultCache
 
 __all__ = ["KIND", "OcrInput"]
+
+#: What a request may hold itself, its base64 and the head of a data URL within 10 MB; larger files are uploaded.
+_IMAGE_BYTES_MAX: Final = 7 * 1024 * 1024
+_IMAGE_TYPES: Final = frozenset({"image/jpeg", "image/png", "image/webp"})
+_BASE64_LENGTH_MAX: Final = 4 * (-(-_IMAGE_BYTES_MAX // 3)) + 64
 
 
 class OcrInput(CacheableInput):
     """What to read, and with what. The same file is not read twice within a day, unless `cache` is false."""
 
-    upload: str = Field(pattern=r"^upload_[0-9a-z]{26}$", description="A completed upload of yours")
+    upload: Annotated[str, Field(pattern=r"^upload_[0-9a-z]{26}$")] | None = Field(
+        None, description="A completed upload of yours: a picture, a TIFF or a PDF"
+    )
+    image: Annotated[str, Field(min_length=1, max_length=_BASE64_LENGTH_MAX)] | None = Field(
+        None, description="A picture itself, in base64 or as a data URL"
+    )
     engine: EngineName = "rapidocr"
     language: Language = "en"
     searchable_pdf: bool = Field(default=False, description="Also keep a PDF with the text behind the pictures")
     cache: bool = Field(default=True, description="Whether a result will do that the same file had within a day")
 
+    @model_validator(mode="after")
+    def _one_file(self) -> Self:
+        if (self.upload is None) == (self.image is None):
+            raise ValueError("exactly one of upload and image is needed")
+        return self
+
 
 def uploads(wanted: OcrInput) -> Sequence[str]:
     """The file to read."""
-    return (wanted.upload,)
+    return () if wanted.upload is None else (wanted.upload,)
 
 
 async def run(wanted: OcrInput, attempt: Attempt) -> Output:
     """Read every page; progress is told as soon as one is known."""
-    file = await attempt.open(wanted.upload)
+    file = await attempt.open(wanted.upload or "")
     await attempt.progress(0, 1, "reading")
     pages: list[Page] = []
     searchable: list[SearchableFile] = []
@@ -71,6 +88,7 @@ KIND = Kind(
     run=run,
     summary="The text of an uploaded picture or page",
     uploads=uploads,
+    inline_file=InlineFile("image", "upload", _IMAGE_TYPES, _IMAGE_BYTES_MAX),
     cache=ResultCache(),
     timeout_s=300,
     soft_timeout_s=270,

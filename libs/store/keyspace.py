@@ -84,7 +84,9 @@ HEADS: dict[str, Head] = {
     "audit": Head("audit", "", "STREAM", "every admin act", "archived"),
     "stream_token": Head("streamtoken:", "digest", "STRING", "the job and api key of a stream token", "a minute"),
     # limits
-    "rate": Head("rate:", "user or key digest:bucket", "STRING", "when the bucket is full again, in µs", "a minute"),
+    "rate": Head(
+        "rate:", "user, key or address digest:bucket", "STRING", "when the bucket is full again, in µs", "a minute"
+    ),
     "usage": Head("usage:", "user:day", "HASH", "units held and used on a day, used ones by kind too", "40 d"),
     "usage_month": Head("usagemonth:", "user:month", "HASH", "units used in a month, by kind", "400 d"),
     "ledger": Head("ledger:", "user", "STREAM", "every reservation, settlement and refund", "archived"),
@@ -96,6 +98,7 @@ HEADS: dict[str, Head] = {
         "useruploads:", "user", "ZSET", "a user's pending uploads by the time they lapse", "while any"
     ),
     "catalogue": Head("catalogue:", "backend", "STRING", "models, samplers and node classes, as JSON", "a day"),
+    "devices": Head("devices", "", "STRING", "GPUs of backends and their memory, as JSON", "2 min"),
     "limiter": Head("limiter:", "limiter", "HASH", "pace and pause of an outbound limiter", "1 h after its last use"),
     "limiter_row": Head("limiterrow:", "limiter", "ZSET", "booked requests by the time they may start", "while any"),
     "limiter_log": Head(
@@ -166,6 +169,7 @@ class Keyspace:
     uploads: str
     user_uploads: str
     catalogue: str
+    devices: str
     limiter: str
     limiter_row: str
     limiter_log: str

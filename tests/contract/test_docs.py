@@ -9,6 +9,7 @@ import types
 from pathlib import Path
 
 import pytest
+from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 
 from apps.api.routes.admin.api_keys import NewApiKey
@@ -127,6 +128,19 @@ def names_of(family: Metric) -> set[str]:
     """What a family is called in a query."""
     suffixes = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum")}
     return {family.name + suffix for suffix in suffixes.get(family.type, ("",))}
+
+
+def metric_row(metric: Counter | Gauge | Histogram) -> list[str]:
+    family = next(iter(metric.describe()))
+    labels = " ".join(f"`{name}`" for name in metric._labelnames)
+    return [f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, labels, family.documentation]
+
+
+def test_the_page_of_metrics_is_the_metrics() -> None:
+    declared = [metric for metric in vars(Metrics()).values() if isinstance(metric, Counter | Gauge | Histogram)]
+    written = rows(read("docs/reference/metrics.md"))
+    assert [row[:4] for row in written if len(row) > 3] == [metric_row(metric) for metric in declared]
+    assert {row[4] for row in written if len(row) > 3} <= {"API", "worker", "both"}
 
 
 def test_the_kind_that_the_docs_add_is_one() -> None:

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from apps.api.routes import artifacts, backends, errors, events, health, jobs, kind_runs, kinds, me, uploads, usage
+from apps.api.routes import (
+    app_status,
+    artifacts,
+    backends,
+    errors,
+    events,
+    health,
+    jobs,
+    kind_runs,
+    kinds,
+    me,
+    uploads,
+    usage,
+)
 from apps.api.routes.admin import api_keys, audit, plans, queues, users
 from apps.api.routes.admin import jobs as all_jobs
 from apps.api.routes.admin import usage as all_usage
@@ -28,6 +41,7 @@ _DESCRIBED = [
     *audit.ROUTES,
     *all_usage.ROUTES,
     *health.ROUTES,
+    *app_status.ROUTES,
     *errors.ROUTES,
 ]
 

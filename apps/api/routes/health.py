@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from starlette.responses import Response
 
 from apps.api.house_answers import Health, Ping, Ready
+from apps.api.measure import measure_machine, measure_queues, measure_redis
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routes.backends import measure_backends
 from apps.api.routing import PUBLIC, Answer, Endpoint, Route, route
 from libs.errors import Refusal, Unavailable
-from libs.jobs.queues import QUEUES
 from libs.metrics import CONTENT_TYPE
 
 __all__ = ["METRICS_ROUTES", "ROUTES"]
-
-#: ARQ's ZSET holds a queue's unfinished jobs in three bands of score: ready, timed (a lease, a retry, a start), held.
-_BANDS = (("ready", "-inf", "(1e12"), ("timed", "1e12", "(8e15"), ("held", "8e15", "+inf"))
 
 
 async def ping(request: Request) -> Response:
@@ -56,25 +52,11 @@ async def metrics(request: Request) -> Response:
 
 async def render_metrics(request: Request) -> Response:
     """Prometheus's text format."""
-    await _measure_queues(request)
+    await measure_queues(request)
+    await measure_redis(request)
     await measure_backends(request)
+    measure_machine(request)
     return Response(request.resources.metrics.render(), media_type=CONTENT_TYPE)
-
-
-async def _measure_queues(request: Request) -> None:
-    """Set the depth of every queue; without Redis the numbers are dropped rather than old."""
-    store, queued = request.resources.cells.shared, request.resources.metrics.queued
-    bands = [(queue, *band) for queue in QUEUES for band in _BANDS]
-    try:
-        counts = await asyncio.gather(
-            *[store.call("ZCOUNT", store.keys.zset_of(queue), low, high) for queue, _band, low, high in bands]
-        )
-    except Unavailable:
-        request.show(())
-        queued.clear()
-        return
-    for (queue, band, _low, _high), count in zip(bands, counts, strict=True):
-        queued.labels(queue, band).set(count)
 
 
 async def _look(request: Request) -> dict[str, bool]:

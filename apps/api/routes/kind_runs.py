@@ -1,4 +1,4 @@
-"""POST /api/v1/<kind>: one job of that kind, waiting up to a minute for its end."""
+"""POST /api/v1/<kind>: one job of that kind, waiting up to a minute for its end; and the former name of one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,35 @@ from apps.api.request import Request
 from apps.api.routing import Endpoint, route
 from apps.api.submission import answer_submitted, submit
 from apps.api.waiting import WAIT_S_MAX, preferred_wait_s
+from libs.admission.address import take_of_address
 from libs.kinds import KINDS
 
 __all__ = ["ROUTES"]
 
 _OK = 200
+_ECOSTEPS = "/api/v1/ocr-ecosteps"
+_ECOSTEPS_WINDOW_S = 60
 
 
 def _path(kind: str) -> str:
     return f"/api/v1/{kind}"
+
+
+async def submit_ocr(request: Request) -> Response:
+    """The former name of `ocr`: 202 at once; besides the key's own limits an address may submit ten times a minute."""
+    settings, rule = request.api.settings, request.api.rate_rule
+    if rule is not None:
+        await take_of_address(
+            request.resources.cells.shared,
+            request.client.host if request.client else None,
+            "ecosteps",
+            limit=settings.ocr_ecosteps_per_minute,
+            window_s=_ECOSTEPS_WINDOW_S,
+        )
+    body = await read_object(request)
+    wait_s = preferred_wait_s(request.headers.getlist("prefer"))
+    submitted = await submit(request, _ECOSTEPS, body, Envelope(kind="ocr", input=body), ())
+    return await answer_submitted(request, submitted, wait_s or 0, finished_status=_OK, preferred=wait_s is not None)
 
 
 def _run(kind: str) -> Endpoint:
@@ -39,7 +59,7 @@ def _run(kind: str) -> Endpoint:
     return run_kind
 
 
-ROUTES = tuple(
+_RUNS = tuple(
     route(
         "POST",
         _path(name),
@@ -50,4 +70,17 @@ ROUTES = tuple(
         answers={200: Job, 202: Job},
     )
     for name, kind in KINDS.items()
+)
+
+ROUTES = (
+    *_RUNS,
+    route(
+        "POST",
+        _ECOSTEPS,
+        submit_ocr,
+        scope="jobs:write",
+        bucket="submits",
+        body=KINDS["ocr"].input,
+        answers={200: Job, 202: Job},
+    ),
 )

@@ -44,6 +44,7 @@ async def create(request: Request) -> Response:
         url_ttl_s=settings.upload_url_ttl,
         bytes_max=settings.upload_bytes_max,
     )
+    resources.metrics.uploads.labels("created").inc()
     view = upload_view(upload)
     return Json({**view, "method": "PUT", "url": url}, 201, {"Location": view["links"]["self"]})
 
@@ -51,8 +52,17 @@ async def create(request: Request) -> Response:
 async def complete(request: Request) -> Response:
     """200 once the file is there and is what was announced."""
     resources = request.resources
-    upload_id = request.path_params["upload_id"]
-    return Json(upload_view(await complete_upload(request.home, resources.objects, request.caller.user_id, upload_id)))
+    upload_id, user_id = request.path_params["upload_id"], request.caller.user_id
+    before = await load_upload(request.home, user_id, upload_id)
+    try:
+        upload = await complete_upload(request.home, resources.objects, user_id, upload_id)
+    except Refusal as refusal:
+        if before.status == "pending" and refusal.code == "validation_failed":
+            resources.metrics.uploads.labels("refused").inc()
+        raise
+    if before.status == "pending":
+        resources.metrics.uploads.labels("completed").inc()
+    return Json(upload_view(upload))
 
 
 async def fetch(request: Request) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
+from typing import Any
 
 from libs.backends.comfyui.catalogue import choices, read_catalogue
 from libs.backends.comfyui.outputs import OutputFile
@@ -84,6 +85,10 @@ class ComfyUI:
         """The checkpoints it lists, its first choice first."""
         info = await self._require_server().object_info("CheckpointLoaderSimple")
         return choices(info, "CheckpointLoaderSimple", "ckpt_name")
+
+    async def stats(self) -> dict[str, Any]:
+        """What the server says of itself and its devices."""
+        return await self._require_server().system_stats()
 
     async def healthy(self) -> bool:
         """Whether the server answers, and answers as a ComfyUI."""

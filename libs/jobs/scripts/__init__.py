@@ -32,6 +32,7 @@ __all__ = [
     "SWEEP",
     "TAKE",
     "TAKE_BATCHES",
+    "TAKE_OF_ADDRESS",
     "WAKE",
 ]
 
@@ -50,6 +51,7 @@ def _act(*files: str) -> Script:
 
 
 ADMIT = _script("clock.lua", "rate.lua", "credential.lua", "fair.lua", *_CONCLUDING, "admit.lua")
+TAKE_OF_ADDRESS = _script("clock.lua", "rate.lua", "take_of_address.lua")
 TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
 CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "claim.lua")
 RENEW = _script("clock.lua", "fair.lua", "silence.lua", "renew.lua", allow_oom=True)

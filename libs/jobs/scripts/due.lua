@@ -16,6 +16,7 @@ end
 -- The lease ran out: the worker died, hung or was cut off. Its job goes back, or is given up.
 local function rescue(job)
   leave_slot(job)
+  redis.call('HINCRBY', KEY.queue .. job.queue, 'rescues', 1)
   local crashes = redis.call('HINCRBY', KEY.job .. job.id, 'crashes', 1)
   if job.cancel and job.submission then
     requeue(job, 0, 'worker_lost') -- whoever claims it tells the backend, where the work may still be going on

@@ -176,3 +176,19 @@ async def test_an_input_that_cannot_be_read_fails_at_our_cost(store: Store, run_
     assert job.error is not None
     assert (job.status, job.error["code"]) == ("failed", "input_unreadable")
     assert await paid(store, job) == 0
+
+
+async def test_what_ends_is_counted_by_kind_and_status(store: Store, objects: Objects) -> None:
+    async def handler(_wanted: Nothing, _attempt: Attempt) -> Output:
+        return Output({}, (NewArtifact("a.txt", "text/plain", b"12345"),))
+
+    await submit(store, make_caller())
+    (claimed,) = (await claim(store, "w1", ["cpu"], 1, 30)).jobs
+    metrics, running = Metrics(), Running(claimed)
+    running.task = asyncio.current_task()
+    made = Kind(name="noop", queue="cpu", input=Nothing, run=handler)
+    await Runner(store, objects, None, {"noop": made}, metrics).run_job(running)  # type: ignore[arg-type]  # as above
+    told = metrics.render().decode()
+    assert 'arqade_jobs_finished_total{kind="noop",status="succeeded"} 1.0' in told
+    assert 'arqade_job_wait_seconds_count{queue="cpu"} 1.0' in told
+    assert "arqade_artifact_bytes_total 5.0" in told

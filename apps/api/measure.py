@@ -1,0 +1,66 @@
+"""What is measured when somebody asks for the metrics: queues, Redis, the machine. All else is counted as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from apps.api.request import Request
+from libs.errors import Unavailable
+from libs.jobs.queues import QUEUES
+from libs.metrics import Metrics
+from libs.store.client import Store
+
+__all__ = ["measure_machine", "measure_queues", "measure_redis"]
+
+#: ARQ's ZSET holds a queue's unfinished jobs in three bands of score: ready, timed (a lease, a retry, a start), held.
+_BANDS = (("ready", "-inf", "(1e12"), ("timed", "1e12", "(8e15"), ("held", "8e15", "+inf"))
+
+
+async def measure_queues(request: Request) -> None:
+    """Set the depth of every queue; without Redis the numbers are dropped rather than old."""
+    metrics, store = request.resources.metrics, request.resources.cells.shared
+    metrics.queue_max.set(request.api.settings.max_queue_size)
+    try:
+        await asyncio.gather(_measure_depths(store, metrics), _measure_rescues(store, metrics))
+    except Unavailable:
+        request.show(())
+        metrics.queued.clear()
+        metrics.rescues.clear()
+
+
+async def _measure_depths(store: Store, metrics: Metrics) -> None:
+    bands = [(queue, *band) for queue in QUEUES for band in _BANDS]
+    counts = await asyncio.gather(
+        *[store.call("ZCOUNT", store.keys.zset_of(queue), low, high) for queue, _band, low, high in bands]
+    )
+    for (queue, band, _low, _high), count in zip(bands, counts, strict=True):
+        metrics.queued.labels(queue, band).set(count)
+
+
+async def _measure_rescues(store: Store, metrics: Metrics) -> None:
+    counts = await asyncio.gather(*[store.call("HGET", store.keys.queue + queue, "rescues") for queue in QUEUES])
+    for queue, count in zip(QUEUES, counts, strict=True):
+        metrics.rescues.labels(queue).set(int(count or 0))
+
+
+async def measure_redis(request: Request) -> None:
+    """Whether it answers, the memory it uses and the most it may use (0: no ceiling is set)."""
+    metrics = request.resources.metrics
+    try:
+        info: bytes = await request.resources.cells.shared.call("INFO", "memory")
+    except Unavailable:
+        metrics.redis_bytes.clear()
+        metrics.up.labels("redis").set(0)
+        return
+    told = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    metrics.up.labels("redis").set(1)
+    for what, name in (("used", "used_memory"), ("max", "maxmemory")):
+        metrics.redis_bytes.labels(what).set(int(told.get(name, 0)))
+
+
+def measure_machine(request: Request) -> None:
+    """How busy the machine is, where it tells."""
+    load = request.api.machine.load()
+    for what, share in (("cpu", load.cpu), ("memory", load.memory)):
+        if share is not None:
+            request.resources.metrics.host.labels(what).set(share)
