@@ -63,6 +63,10 @@ HEADS: dict[str, Head] = {
     "lane": Head("lane:", "user:queue:fairness digest", "ZSET", "held jobs by priority and sequence", "while any"),
     "lanes": Head("lanes:", "user:queue", "ZSET", "fairness keys with held jobs, next first", "while any"),
     "open": Head("open:", "user:queue", "SET", "ids of ready and running jobs", "while any"),
+    # gates: kinds whose backend takes only so many jobs
+    "gate": Head("gate:", "kind", "HASH", "how many jobs a kind's backend takes, and until when none", "always"),
+    "gate_desk": Head("gatedesk:", "kind", "SET", "ids of the kind's jobs that workers hand over", "while any"),
+    "gate_away": Head("gateaway:", "kind", "SET", "ids of the kind's jobs that wait at the backend", "while any"),
     # queues and workers
     "queue": Head("queue:", "queue", "HASH", "virtual time, sequence, pause flag, drain rate", "always"),
     "bell": Head("bell:", "queue", "LIST", "a token for each job that became ready, at most 64", "while any"),
@@ -142,6 +146,9 @@ class Keyspace:
     lane: str
     lanes: str
     open: str
+    gate: str
+    gate_desk: str
+    gate_away: str
     queue: str
     bell: str
     workers: str

@@ -23,12 +23,14 @@ __all__ = [
     "FORGET_BATCH",
     "FORGET_JOBS",
     "KEEP_RESULTS",
+    "OPEN_GATE",
     "PROLONG_BATCH",
     "RENEW",
     "REPORT",
     "RESHARE",
     "REVIVE",
     "SET_QUEUE",
+    "SHUT_GATE",
     "SWEEP",
     "TAKE",
     "TAKE_BATCHES",
@@ -37,7 +39,7 @@ __all__ = [
 ]
 
 _CONCLUDING = ("settle.lua", "tell.lua", "result.lua", "conclude.lua")
-_ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "batch.lua", "ending.lua")
+_ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "gate.lua", "batch.lua", "ending.lua")
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
@@ -61,6 +63,8 @@ FOREIGN = _script("clock.lua", "fair.lua", "foreign.lua", allow_oom=True)
 CANCEL = _script(*_ENDING, "cancel.lua", allow_oom=True)
 WAKE = _script(*_ENDING, "wake.lua", allow_oom=True)
 SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)
+OPEN_GATE = _script("open_gate.lua")
+SHUT_GATE = _script("clock.lua", "shut_gate.lua")
 RESHARE = _script("clock.lua", "fair.lua", "reshare.lua")
 FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
 ADMIT_BATCH = _script("clock.lua", "rate.lua", "credential.lua", "settle.lua", "batch.lua", "admit_batch.lua")

@@ -2,7 +2,7 @@
 --
 -- A claim re-scores the job to the end of its lease: it leaves the head of the queue, and comes due by itself when its
 -- worker dies. The fence (`<worker>:<claim number>`) is what every later write of this attempt must show.
--- Needs: clock.lua fair.lua settle.lua tell.lua batch.lua ending.lua due.lua silence.lua alone.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua gate.lua batch.lua ending.lua due.lua silence.lua alone.lua
 --
 -- ARGV  1 worker   2 lease, ms   3 n   4 how many jobs it runs
 --       5 '1' for a newcomer, who has not been heard yet
@@ -19,6 +19,7 @@ local newcomer, missed, held = ARGV[5] == '1', ARGV[6] == '1', ARGV[7]
 local makes_room = false
 local claims = {}
 local next_due = -1
+local gates = {}
 
 local function read_queue(queue)
   local known = redis.call('HMGET', KEY.queue .. queue, 'paused', 'heard', 'spare_until', 'alone')
@@ -74,11 +75,30 @@ local function bring_in_due(queue)
   for _, id in ipairs(due) do come_due(queue.name, id, queue.spare_until) end
 end
 
+local function come_back_at(at)
+  local wait = math.max(0, at - now)
+  if next_due < 0 or wait < next_due then next_due = wait end
+end
+
+-- Whether the backend of this kind takes one more; what it says is asked once a run and counted down.
+local function passes_gate(kind, id)
+  if gates[kind] == nil then gates[kind] = gate_of(kind) or false end
+  local gate = gates[kind]
+  if not gate then return true end
+  if gate.room <= 0 then
+    if gate.shut_until > now then come_back_at(gate.shut_until) end
+    return false
+  end
+  gate.room = gate.room - 1
+  redis.call('SADD', KEY.gate_desk .. kind, id)
+  return true
+end
+
 -- A job whose provider is to be asked goes on with the attempt it has: only the fence is new.
 local function claim_waiting(queue, id, tag, known, alone)
   local fence = take_lease(queue, id, tag)
   redis.call('HSET', KEY.job .. id, 'fence', fence, 'begun', digits(now))
-  redis.call('HDEL', KEY.job .. id, 'waiting')
+  redis.call('HDEL', KEY.job .. id, 'waiting', 'woken')
   hand_over(queue, id, fence, redis.call('HGET', KEY.job .. id, 'attempt'), known, alone)
 end
 
@@ -96,7 +116,8 @@ local function start_attempt(queue, id, tag, known, alone)
   hand_over(queue, id, fence, attempt, known, alone)
 end
 
--- Returns false when the job was left where it is: it has to run alone, and this worker has company for it.
+-- Returns false when the job was left where it is: its gate is closed, or it has to run alone, and this worker has
+-- company for it.
 local function claim(queue, id, tag)
   local known = read_job(id)
   local foreign = not known[1]
@@ -110,6 +131,7 @@ local function claim(queue, id, tag)
     if makes_room then wanted = #claims end
     return false
   end
+  if not foreign and not known[9] and not passes_gate(known[4], id) then return false end
   if alone then wanted = 1 end
   if foreign then return claim_foreign(queue, id, tag, alone, crashes) end
   local begin = known[9] and claim_waiting or start_attempt
@@ -118,14 +140,15 @@ end
 
 local function claim_ready(queue)
   local zset, passed = zset_of(queue), 0
-  while #claims < wanted do
+  while #claims < wanted and passed < LOOK_MAX do
     local ready = redis.call('ZRANGEBYSCORE', zset, '-inf', '(' .. digits(READY_END), 'WITHSCORES',
-      'LIMIT', passed, wanted - #claims)
+      'LIMIT', passed, wanted - #claims + passed)
     if #ready == 0 then return end
     for i = 1, #ready, 2 do
       if #claims < wanted and claim(queue, ready[i], tonumber(ready[i + 1])) == false then passed = passed + 1 end
     end
   end
+  if passed >= LOOK_MAX then return end -- ringing now would wake everyone to look at the same jobs again
   if #redis.call('ZRANGEBYSCORE', zset, '-inf', '(' .. digits(READY_END), 'LIMIT', passed, 1) > 0 then ring(queue, 1) end
 end
 
@@ -146,9 +169,7 @@ end
 local function note_next_due(queue)
   local first = redis.call('ZRANGEBYSCORE', zset_of(queue), digits(READY_END), '(' .. digits(HELD), 'WITHSCORES',
     'LIMIT', 0, 1)
-  if not first[2] then return end
-  local wait = math.max(0, tonumber(first[2]) - now)
-  if next_due < 0 or wait < next_due then next_due = wait end
+  if first[2] then come_back_at(tonumber(first[2])) end
 end
 
 local queues = {}

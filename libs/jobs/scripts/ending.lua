@@ -1,12 +1,12 @@
 -- How a job that was in a queue ends, whoever brings it about.
--- Needs: clock.lua fair.lua settle.lua tell.lua result.lua conclude.lua batch.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua result.lua conclude.lua gate.lua batch.lua
 
 local DRAIN_WINDOW_S = 60
 
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
   'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
-  'kind', 'result', 'batch', 'item',
+  'kind', 'result', 'batch', 'item', 'woken',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -34,6 +34,7 @@ end
 local function leave_slot(job, ended)
   redis.call('DEL', KEY.arq_running .. job.id)
   redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id)
+  leave_gate(job)
   local used = math.max(0, now - tonumber(job.begun))
   local members = {'run_ms', (tonumber(job.run_ms) or 0) + used, ended and 'ended', ended}
   redis.call('HSET', KEY.job .. job.id, unpack(members))
@@ -63,8 +64,13 @@ local function finish_unstarted(job, status)
   promote(job.user, job.queue)
 end
 
--- Have a waiting job looked at now; nothing when it is on its way already.
+-- Have a waiting job looked at now; nothing when it is on its way already. A provider may be quicker than the attempt
+-- that is about to wait for it: that one is told not to.
 local function wake(job)
+  if job.status == 'running' and job.fence and not job.waiting then
+    redis.call('HSET', KEY.job .. job.id, 'woken', 1)
+    return
+  end
   local score = redis.call('ZSCORE', zset_of(job.queue), job.id)
   if not job.waiting or not score or tonumber(score) < READY_END or tonumber(score) >= HELD then return end
   redis.call('ZADD', zset_of(job.queue), digits(now), job.id)
@@ -75,6 +81,7 @@ end
 local function requeue(job, delay, reason)
   count_item(job, 'queued')
   redis.call('HSET', KEY.job .. job.id, 'status', 'queued')
+  if job.woken then redis.call('HDEL', KEY.job .. job.id, 'woken') end
   local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
   announce(job.id, 'status', '{"status":"queued","reason":"' .. reason .. '"}', version)
   tell_webhook(job.id, job.webhook, 'queued', version)
