@@ -13,6 +13,7 @@ from libs.access.directory import Directory
 from libs.access.plans import Plans, read_plans_file
 from libs.admission.admit import QueueRule
 from libs.admission.rate import RateRule
+from libs.archive.records import Records
 from libs.artifacts.objects import Objects
 from libs.backends.breaker import Rule as BreakerRule
 from libs.backends.configured import ConfiguredBackend
@@ -41,6 +42,7 @@ class Resources:
     store: Store
     cells: Cells
     objects: Objects
+    records: Records
     plans: Plans
     directory: Directory
     events: EventHub
@@ -68,11 +70,13 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
     address, keys = parse_url(settings.redis_url.get_secret_value()), Keyspace.with_prefix(settings.redis_prefix)
     store = Store(address, keys, timeout_s=settings.redis_timeout_s, name=name)
     cells, plans = Cells(store), read_plans_file(settings.plans_file)
+    objects = open_objects(settings)
     resources = Resources(
         settings=settings,
         store=store,
         cells=cells,
-        objects=open_objects(settings),
+        objects=objects,
+        records=Records(cells, objects, settings.archive_after),
         plans=plans,
         directory=Directory(cells.shared, plans),
         events=EventHub(store),

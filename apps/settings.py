@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     ocr_ecosteps_per_minute: int = Field(10, ge=1, description="Submissions of one address to the alias of `ocr`")
     max_queue_size: int = Field(1_000_000, ge=1)
     job_deadline: int = Field(86_400, ge=1, description="How long a job may wait before it is `expired`")
+    archive_after: int = Field(
+        86_400, ge=1, description="Seconds after its end at which a job's record moves to the object store"
+    )
     body_bytes_max: int = Field(
         10 * 1024 * 1024, ge=1_024, validation_alias=AliasChoices("body_bytes_max", "max_upload_size")
     )

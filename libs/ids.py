@@ -11,7 +11,7 @@ import os
 import re
 import time
 
-__all__ = ["derived_id", "is_id", "made_at_ms", "new_id"]
+__all__ = ["derived_id", "first_id", "is_id", "made_at_ms", "new_id"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [a + b for a in _ALPHABET for b in _ALPHABET]
@@ -48,3 +48,8 @@ def _spelled(prefix: str, at_ms: int, random: bytes) -> str:
 def is_id(text: str, prefix: str) -> bool:
     """Whether `text` has the shape of an id of that type; ids of any other shape need not be looked up."""
     return text.startswith(prefix + "_") and _SHAPE.fullmatch(text) is not None
+
+
+def first_id(prefix: str, at_ms: int) -> str:
+    """What sorts before every id of that type made at or after a time."""
+    return _spelled(prefix, at_ms, b"")

@@ -15,7 +15,6 @@ from libs.access.caller import Caller
 from libs.errors import Refusal
 from libs.jobs.events import Event, Following, order_of
 from libs.jobs.job import Job
-from libs.jobs.lookup import load_job
 
 __all__ = ["counted", "follow", "read_event_id", "refuse_too_many"]
 
@@ -67,8 +66,7 @@ class _Told:
         return first is not None and order_of(first) <= order_of(last_id) <= order_of(last)
 
     async def _load(self) -> Job:
-        store = self._api.resources.cells.home_of(self._caller.user_id)
-        return await load_job(store, self._caller.user_id, self._job_id)
+        return await self._api.resources.records.load_job(self._caller.user_id, self._job_id)
 
     def _state(self, event_id: str, job: Job) -> Iterator[Event]:
         yield self._showing("snapshot", event_id, job)

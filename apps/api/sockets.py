@@ -14,7 +14,6 @@ from apps.api.state import ApiState
 from libs.access.caller import Caller
 from libs.errors import ArqadeError, Refusal, Unavailable
 from libs.jobs.events import Event, SlowReaderError
-from libs.jobs.lookup import load_job
 
 __all__ = ["Sockets"]
 
@@ -62,8 +61,7 @@ class Sockets:
             raise scope.get("arqade.no_caller") or Refusal("unauthorized")
         if not caller.may("jobs:read"):
             raise Refusal("insufficient_scope")
-        store = self._api.resources.cells.home_of(caller.user_id)
-        job = await load_job(store, caller.user_id, path[1])
+        job = await self._api.resources.records.load_job(caller.user_id, path[1])
         refuse_too_many(self._api, caller)
         resumed = _LAST_EVENT_ID.search(scope.get("query_string", b""))
         return caller, job.id, read_event_id(resumed[1].decode()) if resumed else None

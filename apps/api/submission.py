@@ -17,7 +17,6 @@ from libs.admission.rate import RefusedRate
 from libs.admission.result import admit_or_know
 from libs.errors import Refusal, Unavailable
 from libs.jobs.job import Job
-from libs.jobs.lookup import load_job
 from libs.metrics import Metrics
 
 __all__ = ["Submitted", "answer_submitted", "submit"]
@@ -57,7 +56,7 @@ async def submit(
         raise
     request.show(admission.rates)
     _count(resources.metrics, wanted, admission)
-    job = admission.job or await load_job(request.home, caller.user_id, admission.job_id)
+    job = admission.job or await resources.records.load_job(caller.user_id, admission.job_id)
     return Submitted(job, admission.replayed)
 
 

@@ -15,10 +15,12 @@ from arq.worker import Function, func
 
 from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
+from apps.worker.archivist import Archivist
 from apps.worker.catalogue import publish_catalogue
 from apps.worker.devices import publish_devices
 from apps.worker.run import Runner
 from apps.worker.sweep import Sweeper
+from apps.worker.turns import Turns
 from apps.worker.vision import open_vision, with_vision_retries
 from libs.backends.backends import Backends
 from libs.backends.comfyui import ComfyUI
@@ -91,8 +93,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         recycle_after=settings.worker_recycle_after,
         redis_restarted=await _redis_restarted(resources.store, settings.lease_s),
     )
-    sweeper = Sweeper(resources.store, resources.objects, worker.id, [*queues, "default"], resources.metrics)
-    resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
+    _sweep_by_turns(resources, Turns(resources.store, worker.id), [*queues, "default"])
     if "gpu" in queues:
         resources.background.append(
             asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")
@@ -111,6 +112,14 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
     finally:
         await worker.pool.aclose()
     log.info("worker %s is done", worker.id)
+
+
+def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -> None:
+    store, objects = resources.store, resources.objects
+    sweeper = Sweeper(store, objects, turns, queues, resources.metrics)
+    archivist = Archivist(store, objects, turns, resources.settings.archive_after)
+    resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
+    resources.background.append(asyncio.create_task(archivist.keep_archiving(), name="archive"))
 
 
 @asynccontextmanager

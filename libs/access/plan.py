@@ -17,6 +17,7 @@ class Limits:
     """The numbers of a plan; None is unlimited.
 
     Rates are per minute and a bucket holds one minute's worth. `slots` counts slots held at once on one queue.
+    A retention of less than a day counts as a day (`libs.jobs.job.RETENTION_S_MIN`).
     A unit is a picture, a page, an item. `weight` is the share of a contended queue.
     `shares_results`: known results are those of all users of the plan, not the user's own alone.
     """

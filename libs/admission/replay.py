@@ -13,7 +13,7 @@ from libs.audit.act import COMMAND_LINE, Actor
 from libs.errors import Refusal
 from libs.jobs.dead import end_dead, is_foreign, load_dead, revive
 from libs.jobs.job import Job
-from libs.jobs.lookup import load_job
+from libs.jobs.lookup import Finder, load_job
 from libs.store.client import Store
 
 __all__ = ["replay_dead"]
@@ -21,13 +21,22 @@ __all__ = ["replay_dead"]
 _NO_CEILING = 2**31
 
 
-async def replay_dead(store: Store, plans: Plans, queue_rule: QueueRule, job_id: str, by: Actor = COMMAND_LINE) -> Job:
+async def replay_dead(  # what is asked, where all of it is, and who asks
+    store: Store,
+    plans: Plans,
+    queue_rule: QueueRule,
+    job_id: str,
+    by: Actor = COMMAND_LINE,
+    *,
+    find: Finder | None = None,
+) -> Job:
     """The new job of the same user and input; `retry_of` names the dead one, which leaves its list.
 
     However many admins ask at once, there is one new job. Refuses `not_found`; `conflict` when the user is not active;
     what admission refuses for our sake (`queue_full`, `draining`). A foreign job goes back as it was.
+    `find` may find archived jobs.
     """
-    dead = await load_dead(store, job_id)
+    dead = await load_dead(store, job_id, find)
     if is_foreign(dead):
         return await revive(store, dead, by)
     admission = await admit(store, await _caller_of(store, plans, dead), _again(dead), queue_rule, None)

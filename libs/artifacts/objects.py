@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from time import monotonic
 from typing import BinaryIO, TypeVar, cast
@@ -20,6 +21,7 @@ from typing import BinaryIO, TypeVar, cast
 from anyio import CapacityLimiter, move_on_after, to_thread
 from minio import Minio
 from minio.commonconfig import CopySource
+from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
 from minio.helpers import ObjectWriteResult
 from urllib3.exceptions import HTTPError
@@ -161,20 +163,28 @@ class Objects:
         """Remove an object; one that is not there is no error."""
         await self._run(lambda: found(lambda: self._client.remove_object(self.bucket, name)))
 
+    async def remove_each(self, names: Sequence[str]) -> None:
+        """Remove objects; those that are not there are no error."""
+        for start in range(0, len(names), _REMOVED_AT_ONCE):
+            await self._run(partial(self._remove_each, names[start : start + _REMOVED_AT_ONCE]))
+
     async def remove_all(self, prefix: str) -> int:
         """Remove every object below a prefix, which ends with a slash; how many there were."""
         if not prefix.strip("/") or not prefix.endswith("/"):
             raise ValueError(f"{prefix!r} is not the prefix of a folder")
         removed, last = 0, None
         while page := await self.list(prefix, after=last, limit=_REMOVED_AT_ONCE):
-            for each in page:
-                await self.remove(each.name)
+            await self.remove_each([each.name for each in page])
             removed, last = removed + len(page), page[-1].name
         return removed
 
     async def list(self, prefix: str, *, after: str | None = None, limit: int = 1_000) -> tuple[ObjectFacts, ...]:
         """A page of the objects whose names begin with `prefix`, in order of name, behind the name `after`."""
         return await self._run(lambda: self._list(prefix, after, limit))
+
+    async def folders(self, prefix: str, *, limit: int = 10_000) -> tuple[str, ...]:
+        """The names directly below a prefix that have more below them, each with its slash, in order."""
+        return await self._run(lambda: self._folders(prefix, limit))
 
     def presigned_get(self, name: str, ttl_s: int, *, filename: str, content_type: str) -> str:
         """A URL that downloads an object as a file of that name and type, whatever the store believes it is."""
@@ -254,6 +264,15 @@ class Objects:
     def _stat(self, name: str) -> ObjectFacts:
         facts = self._client.stat_object(self.bucket, name)
         return ObjectFacts(name, facts.size or 0, facts.etag or "", facts.last_modified)
+
+    def _remove_each(self, names: Sequence[str]) -> None:
+        for error in self._client.remove_objects(self.bucket, [DeleteObject(name) for name in names]):
+            if error.code != "NoSuchKey":
+                raise Unavailable("objects", f"the object store does not remove an object ({error.code})")
+
+    def _folders(self, prefix: str, limit: int) -> tuple[str, ...]:
+        found = self._client.list_objects(self.bucket, prefix, recursive=False)
+        return tuple(each.object_name or "" for each in islice(found, limit) if each.is_dir)
 
     def _list(self, prefix: str, after: str | None, limit: int) -> tuple[ObjectFacts, ...]:
         names = self._client.list_objects(self.bucket, prefix, recursive=True, start_after=after)

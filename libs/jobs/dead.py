@@ -7,6 +7,7 @@ A foreign job (ARQ's own `enqueue_job`) has no record while it lives, and gets o
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -15,7 +16,7 @@ from libs.audit.act import COMMAND_LINE, Actor
 from libs.errors import Refusal
 from libs.ids import is_id
 from libs.jobs.job import Job
-from libs.jobs.lookup import find_any_job
+from libs.jobs.lookup import Finder, finder_in
 from libs.jobs.scripts import END_DEAD, REVIVE
 from libs.store.client import Store
 
@@ -32,7 +33,7 @@ class Dead:
     died_at_ms: int
 
 
-async def list_dead(store: Store, *, limit: int, after: str = "") -> list[Dead]:
+async def list_dead(store: Store, *, limit: int, after: str = "", find: Finder | None = None) -> list[Dead]:
     """At most `limit` dead jobs, the latest first, from behind the job `after`.
 
     Those whose record is past its retention leave the list; a page may be short and have more behind it, never empty.
@@ -44,20 +45,30 @@ async def list_dead(store: Store, *, limit: int, after: str = "") -> list[Dead]:
         if not entries:
             break
         ids = [job_id.decode() for job_id in entries[::2]]
-        jobs = await asyncio.gather(*[find_any_job(store, job_id) for job_id in ids])
+        jobs = await _find_each(store, find, ids)
         gone = [job_id for job_id, job in zip(ids, jobs, strict=True) if job is None]
         if gone:
-            await store.call("ZREM", store.keys.dead, *gone)
+            await asyncio.gather(
+                store.call("ZREM", store.keys.dead, *gone), store.call("HDEL", store.keys.dead_owners, *gone)
+            )
         rank += len(ids) - len(gone)
         times = [int(float(score)) for score in entries[1::2]]
         found += [Dead(job, at_ms) for job, at_ms in zip(jobs, times, strict=True) if job is not None]
     return found
 
 
-async def load_dead(store: Store, job_id: str) -> Job:
+async def _find_each(store: Store, find: Finder | None, ids: Sequence[str]) -> list[Job | None]:
+    find = find or finder_in(store)
+    owners = await store.call("HMGET", store.keys.dead_owners, *ids)
+    return await asyncio.gather(
+        *[find(job_id, owner and owner.decode()) for job_id, owner in zip(ids, owners, strict=True)]
+    )
+
+
+async def load_dead(store: Store, job_id: str, find: Finder | None = None) -> Job:
     """The dead job of that id; refuses `not_found`, also for a job that lives."""
     listed = await store.call("ZSCORE", store.keys.dead, job_id) if is_id(job_id, "job") else None
-    job = await find_any_job(store, job_id) if listed is not None else None
+    job = (await _find_each(store, find, [job_id]))[0] if listed is not None else None
     if job is None:
         raise Refusal("not_found", "There is no such job among the dead")
     return job

@@ -17,7 +17,10 @@ from libs.artifacts.artifact import Artifact
 from libs.jobs.payload import decode_payload
 from libs.jobs.status import FINISHED, Status
 
-__all__ = ["Job", "read_job"]
+__all__ = ["RETENTION_S_MIN", "Job", "read_job"]
+
+#: A record outlives its idempotency memory (`IDEMPOTENCY_KEPT_S` in ending.lua): a replay must find the job.
+RETENTION_S_MIN = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,13 @@ class Job:
     def finished(self) -> bool:
         """Whether the status is final."""
         return self.status in FINISHED
+
+    @property
+    def kept_until_ms(self) -> int | None:
+        """When the retention of its record and its artifacts ends; None before the job has."""
+        if self.finished_at_ms is None:
+            return None
+        return self.finished_at_ms + max(self.retention_s, RETENTION_S_MIN) * 1_000
 
 
 def _int(value: bytes | None) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from libs.errors import Refusal
@@ -10,11 +12,27 @@ from libs.ids import is_id
 from libs.jobs.job import Job, read_job
 from libs.store.client import Store
 
-__all__ = ["Page", "Place", "Wanted", "find_any_job", "find_job", "list_jobs", "load_job", "place_of"]
+__all__ = [
+    "Finder",
+    "Page",
+    "Place",
+    "Wanted",
+    "find_any_job",
+    "find_job",
+    "finder_in",
+    "list_jobs",
+    "load_job",
+    "newest_first",
+    "page_of",
+    "place_of",
+]
 
 _SCAN_MAX = 1_000
 _READY_END = 1e12
 _HELD = 8e15
+
+#: Finds any user's job by its id, and by its user's where it may be archived. Without one, only Redis is asked.
+Finder = Callable[[str, str | None], Awaitable[Job | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +85,15 @@ async def find_any_job(store: Store, job_id: str) -> Job | None:
     return read_job(job_id, fields, payload) if fields else None
 
 
+def finder_in(store: Store) -> Finder:
+    """Finds what Redis holds."""
+
+    async def find(job_id: str, _user_id: str | None) -> Job | None:
+        return await find_any_job(store, job_id)
+
+    return find
+
+
 async def load_job(store: Store, user_id: str, job_id: str) -> Job:
     """The user's job of that id, or Refusal `not_found`: the same for no job and for somebody else's."""
     job = await find_job(store, user_id, job_id)
@@ -76,25 +103,50 @@ async def load_job(store: Store, user_id: str, job_id: str) -> Job:
 
 
 async def list_jobs(store: Store, user_id: str, wanted: Wanted, *, limit: int, before: str | None = None) -> Page:
-    """A page of a user's jobs, newest first.
+    """A page of a user's jobs that Redis holds, newest first (`libs.archive.records` has all). See `page_of`."""
+    return await page_of(newest_first(store, user_id, before, limit + 1), wanted, limit)
 
-    Ids sort by time, so a page starts behind an id. At most 1,000 jobs are looked at for one page: a page may be
-    short, even empty, and still have a `before` to go on from.
+
+async def page_of(
+    jobs: AsyncGenerator[tuple[str, Job | None]],
+    wanted: Wanted,
+    limit: int,
+    *,
+    enough: Callable[[], bool] = lambda: False,
+) -> Page:
+    """The wanted ones among the first of these.
+
+    At most 1,000 jobs are looked at for one page, fewer when that is `enough`: a page may be short, even empty, and
+    still have a `before` to go on from.
     """
     found: list[Job] = []
     seen = 0
-    while seen < _SCAN_MAX:
-        ids = await _ids_before(store, user_id, before, limit + 1)
-        for job_id, job in zip(ids, await _find_each(store, user_id, ids), strict=True):
+    async with aclosing(jobs):
+        async for job_id, job in jobs:
             if job is not None and wanted.fits(job):
                 if len(found) == limit:
                     return Page(tuple(found), found[-1].id)
                 found.append(job)
-            before = job_id
-        if len(ids) <= limit:
-            return Page(tuple(found), None)
-        seen += len(ids)
-    return Page(tuple(found), before)
+            seen += 1
+            if seen >= _SCAN_MAX or enough():
+                return Page(tuple(found), job_id)
+    return Page(tuple(found), None)
+
+
+async def newest_first(
+    store: Store, user_id: str, before: str | None, at_once: int
+) -> AsyncGenerator[tuple[str, Job | None]]:
+    """The user's jobs that Redis lists before an id, looked up so many at a time; None where the record is gone.
+
+    Ids sort by time, so a page starts behind an id.
+    """
+    while True:
+        ids = await _ids_before(store, user_id, before, at_once)
+        for job_id, job in zip(ids, await _find_each(store, user_id, ids), strict=True):
+            yield job_id, job
+        if len(ids) < at_once:
+            return
+        before = ids[-1]
 
 
 async def _ids_before(store: Store, user_id: str, before: str | None, count: int) -> list[str]:
@@ -104,7 +156,7 @@ async def _ids_before(store: Store, user_id: str, before: str | None, count: int
 
 
 async def _find_each(store: Store, user_id: str, ids: list[str]) -> list[Job | None]:
-    """Look them all up in one round trip; forget those whose record is past its retention."""
+    """Look them all up in one round trip; forget those whose record is gone."""
     jobs = await asyncio.gather(*(find_job(store, user_id, job_id) for job_id in ids))
     gone = [job_id for job_id, job in zip(ids, jobs, strict=True) if job is None]
     if gone:

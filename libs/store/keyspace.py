@@ -38,8 +38,14 @@ ARQ: dict[str, Head] = {
 
 HEADS: dict[str, Head] = {
     # jobs
-    "job": Head("job:", "job", "HASH", "the record of a job", "retention, once finished"),
-    "jobs": Head("jobs:", "user", "ZSET", "ids of a user's jobs, oldest first", "retention"),
+    "job": Head("job:", "job", "HASH", "the record of a job", "until archived; 30 d past retention at most"),
+    "jobs": Head(
+        "jobs:", "user", "ZSET", "ids of a user's jobs, oldest first", "while any; a job leaves when it is archived"
+    ),
+    "finished": Head(
+        "finished:", "user", "ZSET", "finished jobs by when they ended", "while any; a job leaves when it is archived"
+    ),
+    "archiving": Head("archiving", "", "ZSET", "users with finished jobs, by when the oldest ended", "while any"),
     "events": Head("events:", "job", "STREAM", "what happened since the job started", "10 min after its end"),
     "queued": Head("queued:", "user", "SET", "ids of the user's jobs that have not started", "while any"),
     "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
@@ -49,6 +55,7 @@ HEADS: dict[str, Head] = {
         "foreign:", "job", "STRING", "claims of a foreign job that no ending followed", "a day, or its end"
     ),
     "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
+    "dead_owners": Head("deadowners", "", "HASH", "whose the dead jobs are", "until replayed or retention"),
     "recent": Head("recent", "", "STREAM", "the newest 100,000 admissions: job and user", "always"),
     # batches
     "batch": Head("batch:", "batch", "HASH", "a batch, and how many of its items have which status", "retention"),
@@ -129,6 +136,8 @@ class Keyspace:
     arq_abort: str
     job: str
     jobs: str
+    finished: str
+    archiving: str
     events: str
     queued: str
     idempotency: str
@@ -136,6 +145,7 @@ class Keyspace:
     outbox: str
     foreign: str
     dead: str
+    dead_owners: str
     recent: str
     batch: str
     batch_ended: str

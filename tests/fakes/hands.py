@@ -7,7 +7,7 @@ from typing import Any
 from libs.jobs.lifecycle import Claim, Ending, claim, finish, report
 from libs.store.client import Store
 
-__all__ = ["end", "start", "tell_progress"]
+__all__ = ["end", "give_up", "start", "tell_progress"]
 
 _LEASE_S = 30.0
 
@@ -16,6 +16,17 @@ async def start(store: Store, queue: str = "gpu", worker: str = "wrk_by_hand") -
     """Claim the one job that is ready."""
     (claimed,) = (await claim(store, worker, [queue], 10, _LEASE_S)).jobs
     return claimed
+
+
+async def give_up(store: Store, queue: str = "gpu") -> str:
+    """Lose the one job that is ready with its worker, three times over: it is given up for dead. Its id."""
+    for _ in range(3):
+        claimed = await start(store, queue)
+        await store.call("ZADD", store.keys.zset_of(queue), 1e12 + 1, claimed.job_id)  # its lease ran out long ago
+        await store.call("HSET", store.keys.queue + queue, "paused", 1)
+        assert (await claim(store, "wrk_who_comes_by", [queue], 1, _LEASE_S)).jobs == ()
+        await store.call("HDEL", store.keys.queue + queue, "paused")
+    return claimed.job_id
 
 
 async def end(store: Store, claimed: Claim, ending: Ending = "succeed", **more: Any) -> None:

@@ -9,7 +9,6 @@ from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from libs.errors import Refusal
-from libs.jobs.lookup import load_job
 from libs.jobs.view import artifact_view, signed_url
 
 __all__ = ["ROUTES"]
@@ -20,7 +19,7 @@ _FOUND = 302
 
 async def show_artifacts(request: Request) -> Response:
     """Every artifact of a job, each with a fresh URL."""
-    job = await load_job(request.home, request.caller.user_id, request.path_params["id"])
+    job = await request.resources.records.load_job(request.caller.user_id, request.path_params["id"])
     return Json(
         {"data": [artifact_view(one, signed_url(request.resources.objects, job, one)) for one in job.artifacts]}
     )
@@ -28,7 +27,7 @@ async def show_artifacts(request: Request) -> Response:
 
 async def download_artifact(request: Request) -> Response:
     """302 to a fresh presigned URL of one artifact."""
-    job = await load_job(request.home, request.caller.user_id, request.path_params["id"])
+    job = await request.resources.records.load_job(request.caller.user_id, request.path_params["id"])
     for artifact in job.artifacts:
         if artifact.name == request.path_params["name"]:
             return RedirectResponse(signed_url(request.resources.objects, job, artifact)[0], _FOUND)

@@ -14,7 +14,6 @@ from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.stream_tokens import TOKEN_S, create_stream_token
 from apps.api.validation import validated
-from libs.jobs.lookup import load_job
 
 __all__ = ["ROUTES"]
 
@@ -35,7 +34,7 @@ async def follow_job(request: Request) -> Response:
     `Last-Event-ID` resumes behind an event; who has seen `done` gets 204, which ends a browser's reconnects.
     """
     caller = request.caller
-    job = await load_job(request.home, caller.user_id, request.path_params["id"])
+    job = await request.resources.records.load_job(caller.user_id, request.path_params["id"])
     last_id = read_event_id(request.headers.get("last-event-id"))
     if job.finished and last_id is not None and last_id == job.last_event:
         return Response(status_code=_NO_CONTENT)
@@ -47,7 +46,7 @@ async def follow_job(request: Request) -> Response:
 async def create_token(request: Request) -> Response:
     """A token that opens one job's events for a minute: a browser's EventSource and WebSocket send no headers."""
     wanted = validated(StreamTokenRequest, await read_object(request))
-    job = await load_job(request.home, request.caller.user_id, wanted.job_id)
+    job = await request.resources.records.load_job(request.caller.user_id, wanted.job_id)
     token = await create_stream_token(request.resources.cells.shared, request.caller, job.id)
     return Json({"token": token, "job_id": job.id, "expires_in": TOKEN_S}, _CREATED)
 

@@ -19,7 +19,6 @@ from apps.api.waiting import preferred_wait_s
 from libs.errors import Refusal
 from libs.jobs.job import Job
 from libs.jobs.lifecycle import cancel
-from libs.jobs.lookup import list_jobs, load_job
 
 __all__ = ["ROUTES"]
 
@@ -41,8 +40,8 @@ async def submit_job(request: Request) -> Response:
 async def show_jobs(request: Request) -> Response:
     """A page of the caller's jobs, newest first."""
     wish = read_page(request)
-    found = await list_jobs(
-        request.home, request.caller.user_id, wanted_jobs(request), limit=wish.limit, before=wish.after or None
+    found = await request.resources.records.list_jobs(
+        request.caller.user_id, wanted_jobs(request), limit=wish.limit, before=wish.after or None
     )
     return page(request, [job_json(request.resources, job) for job in found.jobs], found.before)
 
@@ -55,9 +54,9 @@ async def show_job(request: Request) -> Response:
 async def cancel_job(request: Request) -> Response:
     """Cancel a job: 200 when it is canceled, 202 while a running one is being stopped."""
     outcome = await cancel(request.home, request.caller.user_id, request.path_params["id"])
-    if outcome == "not_found":
-        raise Refusal("not_found", "There is no such job")
     job = await _load(request)
+    if outcome == "not_found":  # it is in the archive, or else it was not loaded
+        outcome = "canceled" if job.status == "canceled" else "finished"
     if outcome == "finished":
         raise Refusal("job_already_finished", f"The job has {job.status} already", members={"job_status": job.status})
     return Json(job_json(request.resources, job), _OK if outcome == "canceled" else _ACCEPTED)
@@ -75,7 +74,7 @@ async def retry_job(request: Request) -> Response:
 
 
 async def _load(request: Request) -> Job:
-    return await load_job(request.home, request.caller.user_id, request.path_params["id"])
+    return await request.resources.records.load_job(request.caller.user_id, request.path_params["id"])
 
 
 _CANCELED = {200: answers.Job, 202: answers.Job}

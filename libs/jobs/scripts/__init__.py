@@ -36,6 +36,7 @@ __all__ = [
     "TAKE_BATCHES",
     "TAKE_OF_ADDRESS",
     "WAKE",
+    "YIELD_JOBS",
 ]
 
 _CONCLUDING = ("settle.lua", "tell.lua", "result.lua", "conclude.lua")
@@ -76,6 +77,7 @@ FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=T
 KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)
 PROLONG_BATCH = _script("clock.lua", "prolong_batch.lua", allow_oom=True)
 TAKE_BATCHES = _script("clock.lua", "take_batches.lua", allow_oom=True)
+YIELD_JOBS = _script("yield_jobs.lua", allow_oom=True)
 SET_QUEUE = _act("clock.lua", "fair.lua", "set_queue.lua")
 END_DEAD = _act("clock.lua", "end_dead.lua")
 REVIVE = _act("clock.lua", "fair.lua", "revive.lua")

@@ -2,6 +2,8 @@
 -- Needs: clock.lua tell.lua result.lua
 
 local IDEMPOTENCY_KEPT_S = 86400
+-- Records are moved to the archive long before this: it is for a sweep that stays away.
+local RECORD_MARGIN_S = 30 * 86400
 
 -- Write the one terminal status. From here on the record counts down its retention. `job` has id, user, retention,
 -- and where it has them idempotency, webhook and result.
@@ -10,7 +12,9 @@ local function conclude(job, status, payload)
   local version = redis.call('HINCRBY', record, 'version', 1)
   local last, has_stream = announce(job.id, 'done', '{"status":"' .. status .. '"}', version)
   redis.call('HSET', record, 'status', status, 'finished', now, 'last_event', last, 'payload', payload or '')
-  redis.call('EXPIRE', record, job.retention)
+  redis.call('EXPIRE', record, math.max(tonumber(job.retention), IDEMPOTENCY_KEPT_S) + RECORD_MARGIN_S)
+  redis.call('ZADD', KEY.finished .. job.user, now, job.id)
+  redis.call('ZADD', KEY.archiving, 'NX', now, job.user)
   if has_stream then redis.call('EXPIRE', KEY.events .. job.id, EVENTS_KEPT_S) end
   if job.idempotency then
     redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)

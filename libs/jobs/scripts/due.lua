@@ -26,6 +26,7 @@ local function rescue(job)
   elseif crashes >= CRASHES_MAX then
     redis.call('HSET', KEY.job .. job.id, 'error', WORKER_LOST)
     redis.call('ZADD', KEY.dead, now, job.id)
+    redis.call('HSET', KEY.dead_owners, job.id, job.user)
     finish(job, 'failed', 'refund')
     promote(job.user, job.queue)
   else

@@ -5,5 +5,6 @@
 -- Returns  "ended" | "not_found" when somebody else was faster
 
 if redis.call('ZREM', KEY.dead, ARGV[1]) == 0 then return 'not_found' end
+redis.call('HDEL', KEY.dead_owners, ARGV[1])
 record_act('replay_job', ARGV[1], '', json_object('job_id', json_text(ARGV[2])))
 return 'ended'

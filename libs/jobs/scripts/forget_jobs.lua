@@ -18,7 +18,10 @@ for i = 2, #ARGV do
       if known[4] and redis.call('GET', KEY.result .. known[4]) == id then redis.call('DEL', KEY.result .. known[4]) end
     end
     redis.call('ZREM', KEY.dead, id)
+    redis.call('HDEL', KEY.dead_owners, id)
     redis.call('ZREM', KEY.jobs .. user, id)
+    redis.call('ZREM', KEY.finished .. user, id)
   end
 end
+if redis.call('EXISTS', KEY.finished .. user) == 0 then redis.call('ZREM', KEY.archiving, user) end
 return unfinished

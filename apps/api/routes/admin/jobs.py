@@ -16,7 +16,6 @@ from apps.api.routing import route
 from libs.access.users import load_user
 from libs.admission.replay import replay_dead
 from libs.jobs.dead import list_dead
-from libs.jobs.lookup import list_jobs
 from libs.jobs.recent import list_recent
 
 __all__ = ["ROUTES"]
@@ -25,20 +24,21 @@ __all__ = ["ROUTES"]
 async def list_page(request: Request) -> Response:
     """Jobs, newest first: the newest 100,000 of all users, or all of `?user_id=`; by status and kind if wished."""
     wish, wanted, cells = read_page(request), wanted_jobs(request), request.resources.cells
-    user_id = request.query_params.get("user_id")
+    user_id, records = request.query_params.get("user_id"), request.resources.records
     if user_id is None:
-        found = await list_recent(cells.shared, wanted, limit=wish.limit, before=wish.after)
+        found = await list_recent(cells.shared, wanted, limit=wish.limit, before=wish.after, find=records.find_any_job)
     else:
         await load_user(cells.shared, user_id)
-        store = cells.home_of(user_id)
-        found = await list_jobs(store, user_id, wanted, limit=wish.limit, before=wish.after or None)
+        found = await records.list_jobs(user_id, wanted, limit=wish.limit, before=wish.after or None)
     return page(request, [running_job_view(job) for job in found.jobs], found.before)
 
 
 async def list_dead_page(request: Request) -> Response:
     """Jobs given up because every worker that ran them was lost, the latest first."""
     wish = read_page(request)
-    found = await list_dead(request.resources.cells.shared, limit=wish.limit + 1, after=wish.after)
+    resources = request.resources
+    find = resources.records.find_any_job
+    found = await list_dead(resources.cells.shared, limit=wish.limit + 1, after=wish.after, find=find)
     more = len(found) > wish.limit
     found = found[: wish.limit]
     return page(request, [dead_view(one) for one in found], found[-1].job.id if more else None)
@@ -47,8 +47,9 @@ async def list_dead_page(request: Request) -> Response:
 async def replay(request: Request) -> Response:
     """202 with a new job of the same user and input; the dead one leaves its list."""
     resources = request.resources
+    store, job_id = resources.cells.shared, request.path_params["id"]
     job = await replay_dead(
-        resources.cells.shared, resources.plans, resources.queue_rule, request.path_params["id"], request.actor
+        store, resources.plans, resources.queue_rule, job_id, request.actor, find=resources.records.find_any_job
     )
     return Json(running_job_view(job), 202)
 

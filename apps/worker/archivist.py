@@ -1,0 +1,38 @@
+"""The archivist: what has become history leaves Redis, and what is kept no longer leaves the object store.
+
+It works under the sweeper's turn, in a loop of its own: it takes as long as the object store takes.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from apps.worker.turns import Turns
+from libs.archive.moving import archive_finished
+from libs.artifacts.objects import Objects
+from libs.store.client import Store
+
+__all__ = ["Archivist"]
+
+log = logging.getLogger(__name__)
+
+
+class Archivist:
+    """Moves finished jobs to the archive."""
+
+    def __init__(self, store: Store, objects: Objects, turns: Turns, archive_after_s: float) -> None:
+        """`archive_after_s` is how long after its end a job's record stays in Redis."""
+        self._store = store
+        self._objects = objects
+        self._turns = turns
+        self._archive_after_s = archive_after_s
+
+    async def keep_archiving(self) -> None:
+        """Whenever it is this worker's turn, for ever."""
+        await self._turns.keep(self._archive)
+
+    async def _archive(self) -> None:
+        while moved := await archive_finished(self._store, self._objects, self._archive_after_s):
+            log.info("%d finished jobs moved to the archive", moved)
+            if not await self._turns.mine():
+                return

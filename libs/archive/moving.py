@@ -1,0 +1,157 @@
+"""Moving finished jobs from Redis to the archive.
+
+Read, store, let go, in that order: whoever dies in between leaves records in Redis, and at worst a second segment
+with the same jobs, which readers take once. Any number may do it at a time.
+
+Jobs move in rounds of an eighth of the age (three hours for a day), so that a segment holds a round's worth and not
+the few that ended since the last sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from anyio import to_thread
+
+from libs.archive.losers import drop_losers
+from libs.archive.segment import SEGMENT_BYTES_MAX, SEGMENT_JOBS_MAX, Record, Segment, day_of, pack
+from libs.artifacts.objects import Objects
+from libs.jobs.job import Job, read_job
+from libs.jobs.scripts import YIELD_JOBS
+from libs.store.client import Store
+
+__all__ = ["ROUNDS_PER_AGE", "archive_finished"]
+
+log = logging.getLogger(__name__)
+
+ROUNDS_PER_AGE = 8
+_USERS_AT_ONCE = 8
+_JOBS_OF_A_USER_MAX = 10_000
+_READ_AT_ONCE = 50
+_YIELDED_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Finished:
+    """A finished job as it was read: `record` is None for one whose record is gone or cannot be understood."""
+
+    job_id: str
+    job: Job | None
+    record: Record
+    version: str
+
+    @property
+    def bytes(self) -> int:
+        return sum(len(value) for value in self.record.values())
+
+
+async def archive_finished(store: Store, objects: Objects, age_s: float) -> int:
+    """One pass over the users whose jobs have waited longest; how many jobs moved. Call it again while it moves some.
+
+    Raises Unavailable; what has moved has moved.
+    """
+    before_ms = await _round_before(store, age_s)
+    reply = await store.call("ZRANGEBYSCORE", store.keys.archiving, "-inf", f"({before_ms}", "LIMIT", 0, _USERS_AT_ONCE)
+    users = [user_id.decode() for user_id in reply]
+    moved = await asyncio.gather(
+        *[_archive_user(store, objects, user_id, before_ms) for user_id in users], return_exceptions=True
+    )
+    for one in moved:
+        if isinstance(one, BaseException):
+            raise one
+    return sum(one for one in moved if isinstance(one, int))
+
+
+async def _round_before(store: Store, age_s: float) -> int:
+    """The end of the last round that is wholly older than the age, in ms of Redis's clock."""
+    seconds, microseconds = await store.call("TIME")
+    now_ms, age_ms = int(seconds) * 1_000 + int(microseconds) // 1_000, int(age_s * 1_000)
+    round_ms = max(1, age_ms // ROUNDS_PER_AGE)
+    return (now_ms - age_ms) // round_ms * round_ms
+
+
+async def _archive_user(store: Store, objects: Objects, user_id: str, before_ms: int) -> int:
+    existed = await _exists(store, user_id)
+    reply = await store.call(
+        "ZRANGEBYSCORE", store.keys.finished + user_id, "-inf", f"({before_ms}", "LIMIT", 0, _JOBS_OF_A_USER_MAX
+    )
+    if not reply:
+        await store.run(YIELD_JOBS, (), (user_id,))
+    moved = 0
+    for _day, ids in groupby(sorted(job_id.decode() for job_id in reply), key=day_of):
+        async for batch in _batches(store, list(ids)):
+            segment = await _store_segment(objects, user_id, batch)
+            moved += await _yield(store, user_id, batch)
+            if existed and segment is not None and not await _exists(store, user_id):
+                await _take_back(objects, segment)
+    return moved
+
+
+async def _exists(store: Store, user_id: str) -> bool:
+    """Whether there is such a user, who is not being erased. A deployment without keys has a user without a record."""
+    record, erasing = await asyncio.gather(
+        store.call("EXISTS", store.keys.user + user_id), store.call("ZSCORE", store.keys.erasing, user_id)
+    )
+    return bool(record) and erasing is None
+
+
+async def _batches(store: Store, ids: Sequence[str]) -> AsyncIterator[list[_Finished]]:
+    """A segment's worth at a time."""
+    batch: list[_Finished] = []
+    size_bytes = 0
+    for start in range(0, len(ids), _READ_AT_ONCE):
+        some = ids[start : start + _READ_AT_ONCE]
+        replies = await asyncio.gather(*[store.call("HGETALL", store.keys.job + job_id) for job_id in some])
+        for job_id, reply in zip(some, replies, strict=True):
+            batch.append(_read(job_id, dict(zip(reply[::2], reply[1::2], strict=True))))
+            size_bytes += batch[-1].bytes
+            if len(batch) >= SEGMENT_JOBS_MAX or size_bytes >= SEGMENT_BYTES_MAX:
+                yield batch
+                batch, size_bytes = [], 0
+    if batch:
+        yield batch
+
+
+def _read(job_id: str, record: Record) -> _Finished:
+    try:
+        job = read_job(job_id, record) if record else None
+    except (KeyError, ValueError, TypeError):
+        log.exception("the record of %s cannot be understood: it stays in Redis until it expires", job_id)
+        job = None
+    if job is None or not job.finished:
+        return _Finished(job_id, None, {}, "-")
+    return _Finished(job_id, job, record, str(job.version))
+
+
+async def _store_segment(objects: Objects, user_id: str, batch: Sequence[_Finished]) -> Segment | None:
+    """Store what the archive keeps of a batch; first its note on the agenda, so that nothing is kept for ever."""
+    jobs = [one.job for one in batch if one.job is not None]
+    if not jobs:
+        return None
+    await drop_losers(objects, jobs)
+    data = await to_thread.run_sync(pack, [(one.job_id, one.record) for one in batch if one.job is not None])
+    kept_until_s = max(job.kept_until_ms or 0 for job in jobs) // 1_000 + 1
+    segment = Segment.of(user_id, [job.id for job in jobs], kept_until_s, data)
+    await objects.put(segment.note_name, b"-", "text/plain")
+    await objects.put(segment.object_name, data, "application/gzip")
+    return segment
+
+
+async def _yield(store: Store, user_id: str, batch: Sequence[_Finished]) -> int:
+    """Let Redis go of a batch, in pieces: a script holds up everybody."""
+    moved = 0
+    for start in range(0, len(batch), _YIELDED_AT_ONCE):
+        some = batch[start : start + _YIELDED_AT_ONCE]
+        moved += await store.run(
+            YIELD_JOBS, (), (user_id, *[word for one in some for word in (one.job_id, one.version)])
+        )
+    return moved
+
+
+async def _take_back(objects: Objects, segment: Segment) -> None:
+    """The user was erased meanwhile."""
+    await objects.remove_each([segment.object_name, segment.note_name])
