@@ -40,6 +40,7 @@ __all__ = [
     "OVERLAP_S_MAX",
     "PAGE_SIZE",
     "PAGE_SIZE_MAX",
+    "PIXELS_MAX",
     "PLANS_MAX",
     "PRIORITY_MAX",
     "SCHEDULE_S_MAX",
@@ -96,6 +97,9 @@ FAILING_SENDERS_MAX: Final = 10_000
 PLANS_MAX: Final = 100
 #: RFC 5321, 4.5.3.1.3: a path has at most 256 octets, of which two are brackets.
 EMAIL_LENGTH_MAX: Final = 254
+
+#: The largest picture that is ever decoded: 25 megapixels.
+PIXELS_MAX: Final = 25_000_000
 
 #: A job's priority among its user's own, either way of 0.
 PRIORITY_MAX: Final = 10

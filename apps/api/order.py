@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -110,7 +110,10 @@ async def apply(
     require_urls(request, kind, wanted, at)
     settings = request.api.settings
     kept_s = int(envelope.deadline_seconds or settings.job_deadline) + _UPLOAD_KEPT_S
-    uploads = [await _require_upload(request, upload_id, at, kept_s) for upload_id in kind.uploads(wanted)]
+    uploads = [
+        await _require_upload(request, kind, upload_id, (*at, *_place_of(envelope.input, upload_id)), kept_s)
+        for upload_id in kind.uploads(wanted)
+    ]
     wanted, stored = await stowed(request, kind, wanted, at, kept_s)
     return Application(
         kind=kind.name,
@@ -143,9 +146,11 @@ def _anchor(refusal: Refusal) -> None:
     )
 
 
-async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...], kept_s: int) -> Upload:
-    """Refuse an upload that is not there, another user's or not completed; keep it while the job may run."""
-    where = pointer((*at, "upload"))
+async def _require_upload(
+    request: Request, kind: Kind[Any], upload_id: str, at: Sequence[str | int], kept_s: int
+) -> Upload:
+    """Refuse an upload that is not there, another user's, not completed or not fit; keep it while the job may run."""
+    where = pointer(at)
     try:
         upload = await load_upload(request.home, request.caller.user_id, upload_id)
     except Refusal as refusal:
@@ -154,8 +159,26 @@ async def _require_upload(request: Request, upload_id: str, at: tuple[str, ...],
         raise invalid(where, "There is no such upload", "unknown_upload") from None
     if upload.status != "completed":
         raise invalid(where, f"The upload is {upload.status}, it must be completed first", "upload_not_completed")
+    if kind.upload_types is not None and upload.content_type not in kind.upload_types:
+        fit = ", ".join(sorted(kind.upload_types))
+        raise invalid(where, f"The upload is {upload.content_type}, and has to be one of {fit}", "wrong_type")
     await retain_upload(request.home, request.caller.user_id, upload_id, kept_s)
     return upload
+
+
+def _place_of(value: Any, text: str) -> tuple[str | int, ...]:
+    """Where in a JSON value a text stands first; its root where it does not."""
+    members: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        members = value.items()
+    elif isinstance(value, list):
+        members = enumerate(value)
+    for step, member in members:
+        if member == text:
+            return (step,)
+        if isinstance(member, dict | list) and (path := _place_of(member, text)):
+            return (step, *path)
+    return ()
 
 
 def _run_at_ms(run_at: datetime | None) -> int | None:

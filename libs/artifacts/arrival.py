@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from libs.artifacts.dimensions import PIXELS_MAX, Size, UnreadableError, size_of, tiff_pages
+from libs.artifacts.dimensions import Size, UnreadableError, size_of, tiff_pages
 from libs.artifacts.objects import Digest, Objects
 from libs.artifacts.sniff import refine, sniff
 from libs.errors import invalid
+from libs.limits import PIXELS_MAX
 
 __all__ = ["UPLOAD_TYPES", "Arrived", "examine"]
 

@@ -9,10 +9,7 @@ import struct
 from collections.abc import Generator
 from dataclasses import dataclass
 
-__all__ = ["PIXELS_MAX", "TIFF_PAGES_MAX", "Size", "UnreadableError", "size_of", "tiff_pages"]
-
-#: The largest picture that is ever decoded: 25 megapixels.
-PIXELS_MAX = 25_000_000
+__all__ = ["TIFF_PAGES_MAX", "Size", "UnreadableError", "size_of", "tiff_pages"]
 
 _WEBP_HEADER_BYTES = 30
 

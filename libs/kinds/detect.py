@@ -7,11 +7,12 @@ from typing import Annotated, Final, Self
 
 from pydantic import Field, model_validator
 
-from libs.artifacts.dimensions import PIXELS_MAX, size_of
+from libs.artifacts.dimensions import size_of
 from libs.backends.vision import Picture, Task
 from libs.egress.target import URL_LENGTH_MAX
 from libs.errors import Failure
 from libs.kinds.kind import Attempt, CacheableInput, InlineFile, Kind, Output, ResultCache
+from libs.limits import PIXELS_MAX
 
 __all__ = ["IMAGE_BYTES_MAX", "IMAGE_TYPES", "KIND", "DetectInput"]
 

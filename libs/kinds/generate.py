@@ -11,9 +11,11 @@ from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.dimensions import Size, size_of
 from libs.artifacts.sniff import sniff
 from libs.backends.comfyui import OutputFile
+from libs.backends.pictures import PICTURE_TYPES, clean_picture
 from libs.errors import Failure, invalid
-from libs.kinds.generate_graph import text_to_image
+from libs.kinds.generate_graph import INIT_IMAGE, index_of, picture_graph
 from libs.kinds.generate_input import SEED_MAX, GenerateInput
+from libs.kinds.generate_size import picture_size
 from libs.kinds.kind import Attempt, Kind, Offer, Output
 
 __all__ = ["KIND"]
@@ -27,10 +29,14 @@ def cost(wanted: GenerateInput) -> int:
 
 
 def prepare(wanted: GenerateInput) -> GenerateInput:
-    """Draw the seed at submission, so that every attempt at the job draws the same picture."""
-    if wanted.fixed_seed is not None:
-        return wanted
-    return wanted.model_copy(update={"seed": secrets.randbelow(SEED_MAX + 1)})
+    """Draw the seed at submission, so that every attempt at the job draws the same picture; and say its size."""
+    told: dict[str, int] = {}
+    if wanted.fixed_seed is None:
+        told["seed"] = secrets.randbelow(SEED_MAX + 1)
+    if wanted.init_image is None:
+        size = picture_size(wanted, None)
+        told |= {"width": size.width, "height": size.height}
+    return wanted.model_copy(update=told)
 
 
 def check(wanted: GenerateInput, offer: Offer, limits: Limits) -> None:
@@ -38,22 +44,30 @@ def check(wanted: GenerateInput, offer: Offer, limits: Limits) -> None:
     if wanted.batch_size > limits.pictures_per_job:
         detail = f"at most {limits.pictures_per_job} per job on your plan"
         raise invalid("#/input/batch_size", detail, "over_plan_ceiling")
-    for member, listed in (("model", "models"), ("sampler", "samplers"), ("scheduler", "schedulers")):
-        _require_offered(member, getattr(wanted, member), offer.catalogue.get(listed) or ())
+    named = [("model", wanted.model, "models"), ("sampler", wanted.sampler, "samplers")]
+    named += [("scheduler", wanted.scheduler, "schedulers")]
+    named += [(f"loras/{index}/name", lora.name, "loras") for index, lora in enumerate(wanted.loras)]
+    for member, name, listed in named:
+        _require_offered(member, name, offer.catalogue.get(listed) or ())
+
+
+def uploads(wanted: GenerateInput) -> Sequence[str]:
+    """The image to start from, where there is one."""
+    return () if wanted.init_image is None else (wanted.init_image,)
 
 
 async def run(wanted: GenerateInput, attempt: Attempt) -> Output:
     """Draw the pictures; names that `check` could not look up are looked up by the backend itself."""
-    await attempt.progress(0, wanted.steps, "submitted")
+    steps = wanted.steps * wanted.batch_size
+    await attempt.progress(0, steps, "submitted")
     model = wanted.model or await _first_model(attempt)
-    seed = _seed_of(attempt.job_id) if wanted.fixed_seed is None else wanted.fixed_seed
-    graph = text_to_image(wanted, model=model, seed=seed)
-    files = await attempt.backends.comfyui.run(graph, attempt)
-    pictures = tuple(_artifact(index, file, seed) for index, file in enumerate(files))
-    if len(pictures) != wanted.batch_size:
-        detail = f"the backend left {len(pictures)} pictures where {wanted.batch_size} were asked for"
-        raise Failure("backend_output_invalid", detail, retryable=True)
-    return Output({"seed": seed, "model": model, "images": len(pictures)}, pictures)
+    seeds = wanted.seeds(_seed_of(attempt.job_id) if wanted.fixed_seed is None else wanted.fixed_seed)
+    files, size = await _init_image(wanted, attempt)
+    graph = picture_graph(wanted, model=model, seeds=seeds, size=size)
+    saved = await attempt.backends.comfyui.run(graph, attempt, uploads=files)
+    pictures = _pictures(saved, seeds)
+    await attempt.progress(steps, steps, "drawn")
+    return Output({"seed": seeds[0], "seeds": list(seeds), "model": model, "images": len(pictures)}, pictures)
 
 
 async def abandon(wanted: GenerateInput, attempt: Attempt) -> None:
@@ -82,8 +96,29 @@ def _seed_of(job_id: str) -> int:
     return int.from_bytes(hashlib.sha256(job_id.encode()).digest()) % (SEED_MAX + 1)
 
 
+async def _init_image(wanted: GenerateInput, attempt: Attempt) -> tuple[dict[str, bytes], Size]:
+    """The files that go to the server with the graph, and how large the pictures become."""
+    if wanted.init_image is None:
+        return {}, picture_size(wanted, None)
+    given = await attempt.open(wanted.init_image)
+    picture = await clean_picture(given.data, given.content_type)
+    upright = size_of(picture, "image/png")
+    size = picture_size(wanted, upright)
+    if size != upright:
+        picture = await clean_picture(picture, "image/png", (size.width, size.height))
+    return {INIT_IMAGE: picture}, size
+
+
+def _pictures(files: Sequence[OutputFile], seeds: Sequence[int]) -> tuple[NewArtifact, ...]:
+    """A picture for each seed, in their order, whatever order they were saved in."""
+    if len(files) != len(seeds):
+        detail = f"the backend left {len(files)} pictures where {len(seeds)} were asked for"
+        raise Failure("backend_output_invalid", detail, retryable=True)
+    in_order = sorted(files, key=lambda file: index_of(file.node))
+    return tuple(_artifact(index, file, seeds[index]) for index, file in enumerate(in_order))
+
+
 def _artifact(index: int, file: OutputFile, seed: int) -> NewArtifact:
-    """One picture of the batch; they share one seed and differ by their place in the batch."""
     content_type = sniff(file.data)
     size = size_of(file.data, content_type) or Size(0, 0)
     facts = {"seed": seed, "batch_index": index, "width": size.width, "height": size.height}
@@ -99,6 +134,8 @@ KIND = Kind(
     cost=cost,
     prepare=prepare,
     check=check,
+    uploads=uploads,
+    upload_types=PICTURE_TYPES,
     backend="comfyui",
     abandon=abandon,
     timeout_s=600,

@@ -164,7 +164,8 @@ class Kind(Generic[InputT]):
     `prepare` may complete an input at submission (draw a seed); `check` may refuse it (raises Refusal) against
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
     `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
-    `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own.
+    `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own, and of
+    one of `upload_types` where those are given.
     `urls` are the addresses in an input, by member: the egress guard's rules are applied at submission too.
     `inline_file` says which member may be a file. `backend` names the catalogue that `check` is given.
     `cache` is for kinds whose results may stand for those of the same work done again.
@@ -180,6 +181,7 @@ class Kind(Generic[InputT]):
     prepare: Callable[[InputT], InputT] | None = None
     check: Callable[[InputT, Offer, Limits], None] = _no_objection
     uploads: Callable[[InputT], Sequence[str]] = _no_uploads
+    upload_types: frozenset[str] | None = None
     urls: Callable[[InputT], Mapping[str, str]] = _no_urls
     inline_file: InlineFile | None = None
     cache: ResultCache | None = None

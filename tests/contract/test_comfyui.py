@@ -56,10 +56,10 @@ async def test_it_is_healthy_and_lists_what_it_offers(comfyui: ComfyUI) -> None:
 async def test_a_batch_becomes_as_many_pictures_of_the_wanted_size(comfyui: ComfyUI) -> None:
     attempt = FakeAttempt(new_id("job"), comfyui=comfyui)
     output = await run(wanted(batch_size=2, seed=42), attempt)
-    assert output.value == {"seed": 42, "model": (await comfyui.models())[0], "images": 2}
+    assert output.value == {"seed": 42, "seeds": [42, 43], "model": (await comfyui.models())[0], "images": 2}
     assert [artifact.name for artifact in output.artifacts] == ["0.png", "1.png"]
     for index, artifact in enumerate(output.artifacts):
-        assert artifact.facts == {"seed": 42, "batch_index": index, "width": SIDE, "height": SIDE}
+        assert artifact.facts == {"seed": 42 + index, "batch_index": index, "width": SIDE, "height": SIDE}
         with Image.open(io.BytesIO(artifact.data)) as picture:
             assert (picture.format, picture.size) == ("PNG", (SIDE, SIDE))
 

@@ -6,6 +6,7 @@ import asyncio
 
 from libs.backends.comfyui.listener import Heard, Listener
 from libs.backends.comfyui.patience import Patience
+from libs.backends.comfyui.progress import SamplerProgress
 from libs.backends.comfyui.record import Record
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Watcher
@@ -22,6 +23,7 @@ class Follower:
         self._graph = graph
         self._watcher = watcher
         self._patience = patience
+        self._samplers = SamplerProgress(graph)
 
     async def end_of(self, prompt_id: str, listener: Listener) -> Record:
         """The record of a prompt that lives no more; raises Unavailable when the server stays away."""
@@ -52,7 +54,8 @@ class Follower:
                 return
 
     async def _tell(self, heard: Heard) -> None:
-        if progress := heard.progress:
+        if heard.progress:
+            progress = self._samplers.overall(heard.progress)
             node_class = str(self._graph.get(progress.node or "", {}).get("class_type", ""))
             message = "sampling" if "Sampler" in node_class else node_class
             await self._watcher.progress(progress.done, progress.total, message)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Protocol
 
 from PIL import Image
 
-from libs.backends.ocr import cage
+from libs.backends import cage
 from libs.backends.ocr.page import Page
 from libs.backends.ocr.pictures import open_document
 from libs.backends.ocr.rapid import RapidReader

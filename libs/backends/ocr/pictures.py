@@ -10,10 +10,10 @@ import pypdfium2
 from PIL import Image, ImageOps
 
 from libs.errors import Failure
+from libs.limits import PIXELS_MAX
 
-__all__ = ["FORMATS", "PAGES_MAX", "PIXELS_MAX", "Document", "Paper", "Picture", "open_document"]
+__all__ = ["FORMATS", "PAGES_MAX", "Document", "Paper", "Picture", "open_document"]
 
-PIXELS_MAX = 25_000_000
 PAGES_MAX = 100
 
 #: A PDF's pages are drawn at 200 dots an inch, or so that they keep within PIXELS_MAX; its own unit is 1/72 inch.

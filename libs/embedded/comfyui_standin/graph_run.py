@@ -60,14 +60,20 @@ class GraphRun:
             case "SaveText":
                 await self._stage.note(self._prompt, node, "text is ready")
                 return await self._put_out(node, {"text": [self._input(node, "text")]})
+        return self._brought(node, node_type)
+
+    def _brought(self, node: str, node_type: str) -> dict[str, Any]:
+        """What a node brings that takes no time."""
+        match node_type:
             case "CheckpointLoaderSimple":
                 return {"model": self._input(node, "ckpt_name")}
+            case "LoraLoader":
+                return self._laid_over(node)
+            case "LoadImage":
+                return self._stage.load(node, self._input(node, "image"))
             case "EmptyLatentImage":
-                return {
-                    "width": self._input(node, "width"),
-                    "height": self._input(node, "height"),
-                    "batch": self._input(node, "batch_size"),
-                }
+                sides = {side: self._input(node, side) for side in ("width", "height")}
+                return {**sides, "batch": self._input(node, "batch_size")}
         return self._handed_on(node)
 
     async def _sample(self, node: str) -> dict[str, Any]:
@@ -83,7 +89,16 @@ class GraphRun:
             await self._tell("progress", node=node, value=done, max=steps)
             if done % 5 == 0 or done == steps:
                 await self._stage.show(self._prompt, node, drawing, done)
-        return {**self._input(node, "latent_image"), **drawing}
+        latent = self._input(node, "latent_image")
+        if "picture" in latent:  # an image that was loaded, and how far to go from it
+            drawing["model"] += f" from {latent['picture']} by {self._input(node, 'denoise'):g}"
+        return {**latent, **drawing}
+
+    def _laid_over(self, node: str) -> dict[str, Any]:
+        """The model with a LoRA over it, told by both their names."""
+        model = self._input(node, "model").get("model", "?")
+        lora = f"{self._input(node, 'lora_name')} {self._input(node, 'strength_model'):g}"
+        return {**self._input(node, "clip"), "model": f"{model} + {lora}"}
 
     async def _save(self, node: str, folder: str) -> dict[str, Any]:
         blank = {"seed": 0, "width": 512, "height": 512, "batch": 1, "text": "", "model": "no model"}

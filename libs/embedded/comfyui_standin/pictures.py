@@ -8,7 +8,7 @@ import textwrap
 
 from PIL import Image, ImageDraw
 
-__all__ = ["draw", "preview"]
+__all__ = ["draw", "preview", "size_of"]
 
 _PREVIEW_SIDE = 128
 _MARGIN = 8
@@ -35,6 +35,12 @@ def preview(*, seed: int, done: int, total: int) -> bytes:
     picture = _pattern(seed, 0, _PREVIEW_SIDE, _PREVIEW_SIDE)
     noise = Image.effect_noise(picture.size, 100).convert("RGB")
     return _encoded(Image.blend(noise, picture, done / total), "JPEG")
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of a picture."""
+    with Image.open(io.BytesIO(data)) as picture:
+        return picture.size
 
 
 def _pattern(seed: int, index: int, width: int, height: int) -> Image.Image:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from libs.embedded.comfyui_standin.faults import Faults
 from libs.embedded.comfyui_standin.files import Files
-from libs.embedded.comfyui_standin.pictures import draw, preview
+from libs.embedded.comfyui_standin.pictures import draw, preview, size_of
 from libs.embedded.comfyui_standin.prompts import Prompt
 from libs.embedded.comfyui_standin.sockets import Sockets
 
@@ -90,6 +91,18 @@ class Stage:
         """Send a preview."""
         jpeg = await asyncio.to_thread(preview, seed=drawing["seed"], done=done, total=drawing["steps"])
         await self._sockets.send_preview(prompt.client_id, jpeg, {"node_id": node, "prompt_id": prompt.prompt_id})
+
+    def load(self, node: str, reference: str) -> dict[str, Any]:
+        """An uploaded picture, by `subfolder/name`: its size, and what tells it from others."""
+        subfolder, _, name = reference.rpartition("/")
+        data = self._files.find("input", subfolder, name)
+        if data is None:
+            raise NodeError(node, "LoadImage", "FileNotFoundError", f"No such file or directory: {reference}")
+        try:
+            width, height = size_of(data)
+        except OSError:
+            raise NodeError(node, "LoadImage", "UnidentifiedImageError", "cannot identify image file") from None
+        return {"width": width, "height": height, "batch": 1, "picture": hashlib.sha256(data).hexdigest()[:8]}
 
     async def save(self, drawing: Mapping[str, Any], folder: str, prefix: str) -> list[dict[str, str]]:
         """Draw the pictures of a batch and save them."""

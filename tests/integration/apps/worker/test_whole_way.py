@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from io import BytesIO
+from typing import Any
 
 import httpx
 import pytest
@@ -25,11 +26,30 @@ async def fetched(url: str) -> httpx.Response:
         return await stranger.get(url)
 
 
+async def put(someone: Customer, name: str, content_type: str, data: bytes) -> dict[str, Any]:
+    """An upload whose bytes have arrived, and which nobody has completed."""
+    body = {"filename": name, "content_type": content_type, "size_bytes": len(data)}
+    upload: dict[str, Any] = (await someone.post("/api/v1/uploads", body)).json()
+    async with httpx.AsyncClient() as stranger:
+        assert (await stranger.put(upload["url"], content=data)).status_code == 200
+    return upload
+
+
+async def uploaded(someone: Customer, name: str, content_type: str, data: bytes) -> str:
+    """The id of a completed upload."""
+    upload = await put(someone, name, content_type, data)
+    assert (await someone.post(upload["links"]["complete"])).status_code == 200
+    return str(upload["id"])
+
+
 async def test_a_generate_job_ends_with_pictures_whose_bytes_are_what_was_told(someone: Customer) -> None:
     answer = await someone.post("/api/v1/generate", {**DRAW, "width": 96, "batch_size": 2})
     job = answer.json()
     assert (answer.status_code, job["status"], job["error"]) == (200, "succeeded", None)
-    assert job["output"] == {"seed": job["input"]["seed"], "model": job["output"]["model"], "images": 2}
+    seed = job["input"]["seed"]
+    told = {"seed": seed, "seeds": [seed, seed + 1], "model": job["output"]["model"], "images": 2}
+    assert job["output"] == told
+    assert [one["seed"] for one in job["artifacts"]] == told["seeds"]
     assert [one["name"] for one in job["artifacts"]] == ["0.png", "1.png"]
     assert len({one["sha256"] for one in job["artifacts"]}) == 2
     for artifact in job["artifacts"]:
@@ -54,10 +74,33 @@ async def test_artifacts_are_listed_and_each_has_an_address_that_leads_to_it(som
     assert hashlib.sha256((await fetched(led.headers["location"])).content).hexdigest() == listed["sha256"]
 
 
-async def test_the_same_seed_draws_the_same_picture(someone: Customer) -> None:
-    first = (await someone.post("/api/v1/generate", DRAW)).json()
-    again = (await someone.post("/api/v1/generate", {**DRAW, "seed": first["input"]["seed"]})).json()
-    assert again["artifacts"][0]["sha256"] == first["artifacts"][0]["sha256"]
+async def test_any_picture_of_a_batch_is_drawn_again_by_its_own_seed(someone: Customer) -> None:
+    batch = (await someone.post("/api/v1/generate", {**DRAW, "batch_size": 3})).json()
+    for picture in batch["artifacts"]:
+        again = (await someone.post("/api/v1/generate", {**DRAW, "seed": picture["seed"]})).json()
+        assert again["artifacts"][0]["sha256"] == picture["sha256"]
+
+
+async def test_a_picture_is_drawn_from_an_uploaded_one_in_its_shape(someone: Customer) -> None:
+    start = BytesIO()
+    Image.new("RGB", (200, 100), "red").save(start, "PNG")
+    upload = await uploaded(someone, "start.png", "image/png", start.getvalue())
+    loras = [{"name": "pixel_art.safetensors", "strength": 0.5}]
+    body = {"prompt": "a boat", "init_image": upload, "denoise": 0.5, "width": 128, "loras": loras, "steps": 4}
+    job = (await someone.post("/api/v1/generate", body)).json()
+    assert (job["status"], job["error"]) == ("succeeded", None)
+    (picture,) = job["artifacts"]
+    assert (picture["width"], picture["height"]) == (128, 64)
+    assert job["input"]["init_image"] == upload
+
+
+async def test_a_start_that_is_no_picture_is_refused_where_it_is_named(someone: Customer) -> None:
+    page = await uploaded(someone, "page.pdf", "application/pdf", b"%PDF-1.7\n%%EOF\n")
+    for where, body in (("#", {}), ("#/input", {"kind": "generate"})):
+        asked = {"prompt": "a boat", "init_image": page}
+        answer = await someone.submit({**body, "input": asked} if body else asked)
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["pointer"], error["code"]) == (422, f"{where}/init_image", "wrong_type")
 
 
 async def test_a_follower_is_told_of_the_steps_and_of_the_end(someone: Customer) -> None:
@@ -120,11 +163,7 @@ async def test_canceling_a_running_job_interrupts_the_backend(someone: Customer,
 
 
 async def test_an_ocr_job_reads_the_uploaded_page(someone: Customer) -> None:
-    page = SAMPLE.read_bytes()
-    body = {"filename": SAMPLE.name, "content_type": "image/jpeg", "size_bytes": len(page)}
-    upload = (await someone.post("/api/v1/uploads", body)).json()
-    async with httpx.AsyncClient() as stranger:
-        assert (await stranger.put(upload["url"], content=page)).status_code == 200
+    upload = await put(someone, SAMPLE.name, "image/jpeg", SAMPLE.read_bytes())
     refused = await someone.post("/api/v1/ocr", {"upload": upload["id"]})
     assert refused.json()["errors"] == [
         {"pointer": "#/upload", "detail": refused.json()["errors"][0]["detail"], "code": "upload_not_completed"}

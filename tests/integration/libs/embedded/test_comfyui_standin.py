@@ -17,15 +17,18 @@ import pytest
 from PIL import Image
 
 from libs.embedded.comfyui_standin import Fault, Standin
-from libs.kinds.generate_graph import text_to_image
+from libs.kinds.generate_graph import picture_graph
 from libs.kinds.generate_input import GenerateInput
+from libs.kinds.generate_size import picture_size
 
 PROMPT_ID = "00000000-0000-5000-8000-000000000001"
 
 
 def graph(**members: Any) -> Any:
     wanted = GenerateInput.model_validate({"prompt": "a cat", "width": 64, "height": 64, "steps": 2, **members})
-    return text_to_image(wanted, model="v1-5-pruned-emaonly.ckpt", seed=3)
+    return picture_graph(
+        wanted, model="v1-5-pruned-emaonly.ckpt", seeds=wanted.seeds(3), size=picture_size(wanted, None)
+    )
 
 
 @pytest.fixture
@@ -70,14 +73,14 @@ async def test_a_picture_is_real_and_of_the_wanted_size_and_the_same_for_the_sam
     http: httpx.AsyncClient,
 ) -> None:
     entry = await run(http, graph(width=128, height=72))
-    (saved,) = entry["outputs"]["save"]["images"]
+    (saved,) = entry["outputs"]["save-0"]["images"]
     png = (await http.get("/view", params=saved)).content
     with Image.open(io.BytesIO(png)) as picture:
         assert (picture.format, picture.size) == ("PNG", (128, 72))
     prefixed = graph(width=128, height=72)
-    prefixed["save"]["inputs"]["filename_prefix"] = "again"
+    prefixed["save-0"]["inputs"]["filename_prefix"] = "again"
     again = await run(http, prefixed, PROMPT_ID[:-1] + "2")
-    assert (await http.get("/view", params=again["outputs"]["save"]["images"][0])).content == png
+    assert (await http.get("/view", params=again["outputs"]["save-0"]["images"][0])).content == png
 
 
 async def test_an_identical_graph_is_answered_from_cache_without_outputs(http: httpx.AsyncClient) -> None:
@@ -93,7 +96,7 @@ async def test_the_same_id_twice_runs_twice(http: httpx.AsyncClient, standin: St
 
 async def test_an_interrupt_without_an_id_kills_whatever_runs(http: httpx.AsyncClient, standin: Standin) -> None:
     slow = graph()
-    slow["sampler"]["inputs"]["steps"] = 5_000
+    slow["sampler-0"]["inputs"]["steps"] = 5_000
     task = asyncio.create_task(run(http, slow))
     while not (await http.get("/queue")).json()["queue_running"]:
         await asyncio.sleep(0.005)
@@ -126,9 +129,9 @@ async def test_an_upload_of_other_bytes_gets_another_name(http: httpx.AsyncClien
 
 async def test_a_loop_a_dead_link_and_an_unknown_class_are_refused(http: httpx.AsyncClient) -> None:
     loop, dead, unknown = graph(), graph(), graph()
-    loop["decode"]["inputs"]["samples"] = ["decode", 0]
-    dead["decode"]["inputs"]["samples"] = ["nowhere", 0]
-    unknown["decode"]["class_type"] = "Nonsense"
+    loop["decode-0"]["inputs"]["samples"] = ["decode-0", 0]
+    dead["decode-0"]["inputs"]["samples"] = ["nowhere", 0]
+    unknown["decode-0"]["class_type"] = "Nonsense"
     wrongs: list[Any] = [loop, dead, unknown, {}, None, 7]
     for wrong in wrongs:
         reply = await http.post("/prompt", json={"prompt": wrong, "prompt_id": PROMPT_ID})

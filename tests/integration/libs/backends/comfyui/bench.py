@@ -12,8 +12,9 @@ import pytest
 
 from libs.backends.comfyui import ComfyUI, OutputFile, Patience
 from libs.embedded.comfyui_standin import Fault, Standin
-from libs.kinds.generate_graph import text_to_image
+from libs.kinds.generate_graph import picture_graph
 from libs.kinds.generate_input import GenerateInput
+from libs.kinds.generate_size import picture_size
 from tests.fakes.attempt import FakeAttempt
 
 PATIENCE = Patience(
@@ -63,7 +64,9 @@ class Bench:
 def graph(*, steps: int = 4, seed: int = 1, **members: Any) -> Any:
     """A small picture's graph; `steps` may be more than a caller can ask for."""
     wanted = GenerateInput(prompt="a lighthouse", width=64, height=64, **members).model_copy(update={"steps": steps})
-    return text_to_image(wanted, model="dreamshaper_8.safetensors", seed=seed)
+    return picture_graph(
+        wanted, model="dreamshaper_8.safetensors", seeds=wanted.seeds(seed), size=picture_size(wanted, None)
+    )
 
 
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:

@@ -159,7 +159,7 @@ async def test_a_failing_node_is_named_without_its_traceback(bench: Bench) -> No
         await bench.run(bench.attempt())
     failure = caught.value
     assert (failure.code, failure.retryable, failure.fault) == ("execution_failed", True, "ours")
-    assert failure.detail == "node sampler (KSampler) failed: mat1 and mat2 shapes cannot be multiplied"
+    assert failure.detail == "node sampler-0 (KSampler) failed: mat1 and mat2 shapes cannot be multiplied"
 
 
 @one_generation

@@ -10,10 +10,11 @@ import pytest
 from libs.backends.comfyui import Graph
 from libs.backends.transport import FileContent
 from libs.embedded.comfyui_standin import Fault
+from libs.embedded.comfyui_standin.pictures import draw
 from libs.errors import Failure, Unavailable
 from tests.integration.libs.backends.comfyui.bench import Bench
 
-PNG = b"\x89PNG\r\n\x1a\n and so on"
+PNG = draw(seed=1, width=64, height=64, prompt="", index=0, label="")
 
 
 def graph(name: str) -> Graph:

@@ -1,4 +1,4 @@
-"""What an OCR child may not do: outlive its worker, talk to the network, take more than its share."""
+"""What a child that decodes foreign bytes may not do: outlive its worker, talk to the network, take too much."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def allow_cpu_s(seconds: float) -> None:
 
 
 def no_network() -> None:
-    """Refuse every connection that Python code tries to make: models come with the wheel, never from elsewhere."""
+    """Refuse every connection that Python code tries to make."""
     sys.addaudithook(_refuse_network)
 
 
 def _refuse_network(event: str, _arguments: tuple[Any, ...]) -> None:
     if event in _NETWORK:
-        raise PermissionError(f"{event} is not allowed in an OCR child")
+        raise PermissionError(f"{event} is not allowed in a child that decodes")
