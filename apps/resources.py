@@ -26,6 +26,8 @@ from libs.store.client import Store
 from libs.store.guard import inspect
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
+from libs.workflows.classes import CORE_CLASSES
+from libs.workflows.library import StoredLibrary
 
 __all__ = ["Resources", "configured_backends", "open_objects", "open_resources", "redis_refusals"]
 
@@ -50,6 +52,7 @@ class Resources:
     rate_rule: RateRule | None
     queue_rule: QueueRule
     backends: Mapping[str, ConfiguredBackend]
+    library: StoredLibrary
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def close(self) -> None:
@@ -84,6 +87,7 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
         rate_rule=_rate_rule(settings),
         queue_rule=QueueRule(settings.max_queue_size, settings.artifact_url_ttl),
         backends=configured_backends(settings),
+        library=StoredLibrary(cells.shared, CORE_CLASSES | set(settings.raw_workflow_classes)),
     )
     resources.background.append(asyncio.create_task(_make_bucket(resources.objects), name="bucket"))
     return resources

@@ -139,6 +139,8 @@ class Settings(BaseSettings):
     replicate_reads_rpm: int = Field(3_000, ge=1, description="The same for reads, which the provider counts apart")
     circuit_breaker_threshold: int = Field(5, ge=1, description="Failures in a row after which a backend is left alone")
 
+    raw_workflow_classes: Names = Field((), description="Node classes that raw graphs may use beside the core ones")
+
     # Vision: the text in images
     vision_providers: Names = VISION_PROVIDERS
     vision_timeout: float = Field(30.0, gt=0, validation_alias=AliasChoices("vision_timeout", "timeout"))

@@ -36,6 +36,8 @@ __all__ = [
     "JSON_VALUES_MAX",
     "LAST_USED_S",
     "METADATA_MEMBERS_MAX",
+    "NODE_CLASSES_MAX",
+    "NODE_CLASS_BYTES_MAX",
     "OVERLAP_S",
     "OVERLAP_S_MAX",
     "PAGE_SIZE",
@@ -47,10 +49,16 @@ __all__ = [
     "SERVER_SLOTS_MAX",
     "STREAMS_PER_API_KEY_MAX",
     "VALIDATION_ERRORS_MAX",
+    "WORKFLOWS_MAX",
+    "WORKFLOW_BYTES_MAX",
+    "WORKFLOW_CHOICES_MAX",
     "WORKFLOW_NAME_LENGTH_MAX",
     "WORKFLOW_NODES_MAX",
     "WORKFLOW_NODE_INPUTS_MAX",
+    "WORKFLOW_PARAMETERS_MAX",
     "WORKFLOW_TEXT_LENGTH_MAX",
+    "WORKFLOW_UNITS_MAX",
+    "WORKFLOW_VERSIONS_MAX",
 ]
 
 #: Request line and headers together; past it 431.
@@ -139,3 +147,15 @@ BATCH_RESULT_BYTES_MAX: Final = 512 * 1024
 BATCHES_UNFINISHED_MAX: Final = 100
 #: Batches whose items one API process reads at the same time; others wait their turn.
 BATCH_READS_AT_ONCE_MAX: Final = 2
+
+#: Node classes of a backend that are published, and the bytes of one as JSON.
+NODE_CLASSES_MAX: Final = 5_000
+NODE_CLASS_BYTES_MAX: Final = 128 * 1024
+#: Registered workflows, and the versions of one that can be ordered.
+WORKFLOWS_MAX: Final = 1_000
+WORKFLOW_VERSIONS_MAX: Final = 100
+#: A workflow as JSON, its parameters, the choices of one, and the units that a job of it may cost.
+WORKFLOW_BYTES_MAX: Final = 256 * 1024
+WORKFLOW_PARAMETERS_MAX: Final = 64
+WORKFLOW_CHOICES_MAX: Final = 200
+WORKFLOW_UNITS_MAX: Final = 1_000

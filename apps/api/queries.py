@@ -9,7 +9,16 @@ from pydantic import AwareDatetime, BaseModel, Field
 from libs import limits
 from libs.jobs.status import Status
 
-__all__ = ["ActQuery", "AllJobsQuery", "AllUsageQuery", "JobQuery", "PageQuery", "UsageQuery", "UserQuery"]
+__all__ = [
+    "ActQuery",
+    "AllJobsQuery",
+    "AllUsageQuery",
+    "JobQuery",
+    "PageQuery",
+    "UsageQuery",
+    "UserQuery",
+    "VersionQuery",
+]
 
 _DATE = r"^2\d{3}-\d\d(-\d\d)?$"
 
@@ -54,6 +63,12 @@ class UsageQuery(BaseModel):
     first: Annotated[str, Field(alias="from", pattern=_DATE, description="The first day, or month")] = ""
     last: Annotated[str, Field(alias="to", pattern=_DATE, description="The last day, or month")] = ""
     format: Annotated[Literal["json", "csv"], Field(description="As `Accept` says when absent")] = "json"
+
+
+class VersionQuery(BaseModel):
+    """A workflow."""
+
+    version: Annotated[int, Field(ge=1, le=999_999_999, description="In this version")] = 1
 
 
 class AllUsageQuery(UsageQuery, PageQuery):

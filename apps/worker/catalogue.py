@@ -10,6 +10,7 @@ import orjson
 from libs.backends.comfyui import ComfyUI
 from libs.errors import Failure, Unavailable
 from libs.store.client import Store
+from libs.workflows.node_classes import publish_classes
 
 __all__ = ["publish_catalogue"]
 
@@ -26,6 +27,7 @@ async def publish_catalogue(store: Store, comfyui: ComfyUI) -> None:
         try:
             catalogue = await comfyui.catalogue()
             await store.call("SET", store.keys.catalogue + comfyui.name, orjson.dumps(catalogue), "EX", _KEPT_S)
+            await publish_classes(store, comfyui.name, await comfyui.node_classes())
         except (Unavailable, Failure) as error:
             log.debug("no catalogue of %s: %s", comfyui.name, error)
             await asyncio.sleep(_AGAIN_S)

@@ -110,6 +110,13 @@ HEADS: dict[str, Head] = {
     ),
     "catalogue": Head("catalogue:", "backend", "STRING", "models, samplers and node classes, as JSON", "a day"),
     "devices": Head("devices", "", "STRING", "GPUs of backends and their memory, as JSON", "2 min"),
+    "node_classes": Head("nodeclasses:", "backend", "HASH", "what each node class takes and gives, as JSON", "a day"),
+    "workflows": Head("workflows", "", "ZSET", "names of the registered workflows, in their order", "always"),
+    "workflow": Head("workflow:", "digest", "HASH", "a workflow: its newest version", "always; 40 d once retired"),
+    "workflow_versions": Head("workflowversions:", "digest", "ZSET", "versions that can be ordered", "while any"),
+    "workflow_version": Head(
+        "workflowversion:", "digest:number", "HASH", "a version: graph and parameters", "always; 40 d once retired"
+    ),
     "limiter": Head("limiter:", "limiter", "HASH", "pace and pause of an outbound limiter", "1 h after its last use"),
     "limiter_row": Head("limiterrow:", "limiter", "ZSET", "booked requests by the time they may start", "while any"),
     "limiter_log": Head(
@@ -187,6 +194,11 @@ class Keyspace:
     user_uploads: str
     catalogue: str
     devices: str
+    node_classes: str
+    workflows: str
+    workflow: str
+    workflow_versions: str
+    workflow_version: str
     limiter: str
     limiter_row: str
     limiter_log: str

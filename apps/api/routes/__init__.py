@@ -15,10 +15,12 @@ from apps.api.routes import (
     me,
     uploads,
     usage,
+    workflows,
 )
 from apps.api.routes.admin import api_keys, audit, plans, queues, users
 from apps.api.routes.admin import jobs as all_jobs
 from apps.api.routes.admin import usage as all_usage
+from apps.api.routes.admin import workflows as all_workflows
 from apps.api.routes.openapi import routes_about
 
 __all__ = ["ROUTES"]
@@ -30,6 +32,7 @@ _DESCRIBED = [
     *kind_runs.ROUTES,
     *uploads.ROUTES,
     *kinds.ROUTES,
+    *workflows.ROUTES,
     *backends.ROUTES,
     *me.ROUTES,
     *usage.ROUTES,
@@ -37,6 +40,7 @@ _DESCRIBED = [
     *api_keys.ROUTES,
     *plans.ROUTES,
     *all_jobs.ROUTES,
+    *all_workflows.ROUTES,
     *queues.ROUTES,
     *audit.ROUTES,
     *all_usage.ROUTES,

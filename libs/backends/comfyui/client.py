@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from libs.backends.comfyui.catalogue import choices, read_catalogue
+from libs.backends.comfyui.node_class import NodeClass, read_classes
 from libs.backends.comfyui.outputs import OutputFile
 from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.run import Run
@@ -80,6 +81,10 @@ class ComfyUI:
     async def catalogue(self) -> dict[str, list[str]]:
         """What the server offers: `models`, `samplers`, `schedulers`, `loras` and `node_classes`."""
         return read_catalogue(await self._require_server().object_info())
+
+    async def node_classes(self) -> dict[str, NodeClass]:
+        """What its node classes take and give, by name."""
+        return await asyncio.to_thread(read_classes, await self._require_server().object_info())
 
     async def models(self) -> list[str]:
         """The checkpoints it lists, its first choice first."""

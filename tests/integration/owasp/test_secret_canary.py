@@ -77,7 +77,7 @@ class Site:
 
     async def _value(self, name: bytes) -> bytes:
         match await self.store.call("TYPE", name):
-            case "string" | b"string":
+            case "string" | b"string" | "none" | b"none":  # or gone since it was listed
                 return bytes(await self.store.call("GET", name) or b"")
             case "hash" | b"hash":
                 return flat(await self.store.call("HGETALL", name))

@@ -15,7 +15,7 @@ __all__ = ["CATALOGUES", "FILE", "Pair", "identified", "pair_of"]
 
 FILE: Mapping[str, Any] = {"filename": "page.png", "content_type": "image/png", "size_bytes": 10}
 #: Routes whose parameter names what everybody shares: no one owns it.
-CATALOGUES = frozenset({"/api/v1/kinds/{kind}", "/api/v1/backends/{backend}/limiter"})
+CATALOGUES = frozenset({"/api/v1/kinds/{kind}", "/api/v1/backends/{backend}/limiter", "/api/v1/workflows/{name}"})
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -52,5 +52,6 @@ async def pair_of(api: Api) -> Pair:
         "/admin/dead": {"id": job["id"]},
         "/admin/plans": {"name": "pro"},
         "/admin/queues": {"name": "gpu"},
+        "/admin/workflows": {"name": "picture", "version": "1"},
     }
     return Pair(owner, other, things)

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import ast
 import random
+import sys
+import threading
 from typing import Any
 
 import schemathesis
+
+#: Two threads that read source at once trip over each other (https://github.com/python/cpython/issues/106905), and
+#: hypothesis reads the source of every lambda that it is given.
+_parse, _one_at_a_time = ast.parse, threading.RLock()
+
+
+def _parsed(*args: Any, **kwargs: Any) -> Any:
+    with _one_at_a_time:
+        return _parse(*args, **kwargs)
+
+
+if sys.version_info < (3, 11, 8):
+    ast.parse = _parsed
 
 
 @schemathesis.hook

@@ -14,8 +14,11 @@ import pytest
 from apps.api.routes import ROUTES
 from apps.api.routing import Route
 from libs.access.api_key import mint
+from libs.workflows.definition import Definition
+from libs.workflows.registry import create_workflow, revise_workflow
 from tests.fakes.api import Api, bearer
 from tests.fakes.customers import PICTURE, Customer, customer_of
+from tests.fakes.graphs import picture_graph
 from tests.fakes.hands import end, start
 
 MATRIX: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "access_matrix.toml").read_text())
@@ -61,6 +64,7 @@ async def world(api: Api) -> World:
         "user": me["id"],
         "api_key": me["api_key"]["id"],
         "dead": await dead_job(api, owner),
+        "workflow": await workflow(api),
     }
     headers = {
         "none": {},
@@ -70,6 +74,14 @@ async def world(api: Api) -> World:
         "admin": admin,
     }
     return World(api.http, things, headers)
+
+
+async def workflow(api: Api) -> str:
+    """One with two versions."""
+    definition = Definition(graph=picture_graph())
+    for put in (create_workflow, revise_workflow):
+        await put(api.resources.store, "picture", definition, is_checked=False)
+    return "picture"
 
 
 async def dead_job(api: Api, owner: Customer) -> str:

@@ -1,0 +1,19 @@
+"""The scripts of this package, each one round trip. What an admin does is in the audit log by the same script."""
+
+from __future__ import annotations
+
+from libs.store.script import Script
+
+__all__ = ["FIND_WORKFLOW", "PUBLISH_CLASSES", "PUT_WORKFLOW", "RETIRE_VERSION", "RETIRE_WORKFLOW"]
+
+
+def _act(file: str) -> Script:
+    fragments = ("jobs/scripts/clock.lua", "audit/sha256.lua", "audit/record.lua", "workflows/scripts/shelf.lua")
+    return Script.of("libs", *fragments, f"workflows/scripts/{file}")
+
+
+FIND_WORKFLOW = Script.of("libs.workflows.scripts", "find_workflow.lua")
+PUBLISH_CLASSES = Script.of("libs.workflows.scripts", "publish_classes.lua")
+PUT_WORKFLOW = _act("put_workflow.lua")
+RETIRE_VERSION = _act("retire_version.lua")
+RETIRE_WORKFLOW = _act("retire_workflow.lua")
