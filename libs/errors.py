@@ -53,6 +53,7 @@ CATALOGUE: Mapping[str, Problem] = {
     "method_not_allowed": Problem(405, "The method is not allowed here"),
     "request_timeout": Problem(408, "The request took too long to arrive", retryable=True),
     "job_already_finished": Problem(409, "The job has already finished"),
+    "batch_already_finished": Problem(409, "The batch has already finished"),
     "conflict": Problem(409, "The request conflicts with what is stored"),
     "body_too_large": Problem(413, "The body is too large"),
     "unsupported_media_type": Problem(415, "The media type is not supported"),
@@ -90,7 +91,7 @@ class Refusal(ArqadeError):
         code: str,
         detail: str = "",
         *,
-        errors: Sequence[Mapping[str, str]] = (),
+        errors: Sequence[Mapping[str, Any]] = (),
         retry_after_s: float | None = None,
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,
@@ -99,7 +100,7 @@ class Refusal(ArqadeError):
         self.problem = CATALOGUE[code]
         self.code = code
         self.detail = detail or self.problem.title
-        self.errors: tuple[Mapping[str, str], ...] = tuple(errors)
+        self.errors: tuple[Mapping[str, Any], ...] = tuple(errors)
         self.retry_after_s = retry_after_s
         self.headers = dict(headers or {})
         self.members = dict(members or {})

@@ -10,6 +10,7 @@ __all__ = [
     "API_KEY_NETWORKS_MAX",
     "BATCHES_UNFINISHED_MAX",
     "BATCH_BLOCK_ITEMS",
+    "BATCH_CHUNK_ITEMS",
     "BATCH_IMAGES_MAX",
     "BATCH_ITEMS_MAX",
     "BATCH_ITEM_BYTES_MAX",
@@ -135,8 +136,10 @@ BATCH_IMAGES_MAX: Final = 100
 #: A line of a batch's input file, and an item as it is stored: JSON, in bytes.
 BATCH_LINE_BYTES_MAX: Final = 64 * 1024
 BATCH_ITEM_BYTES_MAX: Final = 64 * 1024
-#: Items of a block: what one object holds of a batch, and one script at most makes jobs of.
+#: Items of a batch in one object.
 BATCH_BLOCK_ITEMS: Final = 100
+#: Items that one script makes jobs of: what it costs is what another's command waits at most.
+BATCH_CHUNK_ITEMS: Final = 50
 #: Items of one batch that are jobs and wait to be started; the others lie in the object store.
 BATCH_QUEUED_ITEMS_MAX: Final = 1_000
 #: An item's output in a list of items; a larger one stands in the job and in the results.

@@ -106,6 +106,8 @@ class Job(Answer):
     metadata: dict[str, Any]
     fairness_key: str | None
     retry_of: str | None
+    batch_id: str | None
+    batch_index: int | None
     created_at: Time
     run_at: Time | None
     started_at: Time | None

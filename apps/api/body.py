@@ -14,7 +14,7 @@ from starlette.types import Receive
 from libs import limits
 from libs.errors import Refusal, invalid
 
-__all__ = ["parse_json", "read_bytes", "read_json", "read_object"]
+__all__ = ["parse_json", "read_bytes", "read_json", "read_object", "read_text"]
 
 _JSON = re.compile(rb"""application/json\s*(?:;\s*charset="?utf-8"?\s*)?""", re.IGNORECASE)
 
@@ -32,10 +32,15 @@ async def read_json(request: Request) -> Any:
 
     Refuses `unsupported_media_type`, `malformed_request`, `body_too_large` and `request_timeout`.
     """
+    return parse_json(await read_text(request))
+
+
+async def read_text(request: Request) -> bytes:
+    """A body that says that it is JSON, unread. Refuses: see `read_json`, but for `malformed_request`."""
     if not _is_json(request.scope["headers"]):
         detail = "Send JSON, in UTF-8 and not compressed, as Content-Type: application/json"
         raise Refusal("unsupported_media_type", detail, headers={"Accept-Post": "application/json"})
-    return parse_json(await read_bytes(request.receive))
+    return await read_bytes(request.receive)
 
 
 def _is_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:

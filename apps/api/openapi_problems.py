@@ -23,6 +23,10 @@ _VIOLATION: Final = {
             "description": "Where in the body, a JSON pointer as a fragment: `#/input/width`",
         },
         "parameter": {"type": "string", "description": "Which parameter of the query"},
+        "line": {
+            "type": "integer",
+            "description": "Which line of an input file, from 1; `pointer` leads into that line",
+        },
         "detail": {"type": "string"},
         "code": {"type": "string"},
     },

@@ -23,7 +23,7 @@ from libs.kinds import KINDS
 from libs.kinds.kind import Kind
 from libs.kinds.result import result_digest
 
-__all__ = ["BODIES", "Envelope", "apply", "kind_named", "order_of"]
+__all__ = ["BODIES", "Envelope", "apply", "idempotency_of", "kind_named", "order_of"]
 
 _IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
@@ -125,7 +125,7 @@ async def apply(
         run_at_ms=_run_at_ms(envelope.run_at),
         fairness_key=envelope.fairness_key,
         metadata=envelope.metadata,
-        idempotency=_idempotency(request, route),
+        idempotency=idempotency_of(request, route),
         fingerprint=fingerprint(body),
         traceparent=request.headers.get("traceparent"),
         retry_of=retry_of,
@@ -190,7 +190,7 @@ def _run_at_ms(run_at: datetime | None) -> int | None:
     return max(0, int(run_at.timestamp() * 1000))  # a time that has passed is now, however long ago
 
 
-def _idempotency(request: Request, route: str) -> str | None:
+def idempotency_of(request: Request, route: str) -> str | None:
     """The digest of route and key: 1 to 255 visible characters (draft-ietf-httpapi-idempotency-key-header)."""
     headers = request.headers.getlist("idempotency-key")
     if not headers:

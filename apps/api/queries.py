@@ -13,6 +13,7 @@ __all__ = [
     "ActQuery",
     "AllJobsQuery",
     "AllUsageQuery",
+    "ItemQuery",
     "JobQuery",
     "PageQuery",
     "UsageQuery",
@@ -36,6 +37,12 @@ class JobQuery(PageQuery):
     status: Annotated[Status, Field(description="Jobs of this status alone")] = "queued"
     kind: Annotated[str, Field(description="Jobs of this kind alone")] = ""
     created_after: Annotated[AwareDatetime | None, Field(description="Younger jobs alone, RFC 3339")] = None
+
+
+class ItemQuery(PageQuery):
+    """Lists of a batch's items."""
+
+    status: Annotated[Status, Field(description="Items of this status alone")] = "queued"
 
 
 class UserQuery(PageQuery):

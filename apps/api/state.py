@@ -13,6 +13,7 @@ from apps.api.offers import Offers
 from apps.api.seal import Seal
 from apps.resources import Resources
 from apps.settings import Settings
+from libs import limits
 from libs.access.caller import Caller
 from libs.access.door import Door
 from libs.access.failures import Failures
@@ -30,12 +31,13 @@ class ApiState:
     """The open resources, and where the process stands in its life.
 
     `streams` counts the open streams of each api key. `draining` is set when the process is asked to stop: streams
-    end, `/health` says so, requests under way finish.
+    end, `/health` says so, requests under way finish. `batch_reads` bounds how many batches are read at once.
     """
 
     resources: Resources
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: int = 0
+    batch_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.BATCH_READS_AT_ONCE_MAX))
     seal: Seal = field(init=False)
     offers: Offers = field(init=False)
     checks: Checks = field(init=False)

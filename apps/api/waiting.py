@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 from apps.api.request import Request
 from libs.errors import Refusal, Unavailable
 from libs.jobs.job import Job
 from libs.jobs.lookup import load_job
 
-__all__ = ["WAIT_S_MAX", "preferred_wait_s", "wait_for_end"]
+__all__ = ["WAIT_S_MAX", "preferred_wait_s", "wait_for", "wait_for_end"]
+
+T = TypeVar("T")
 
 WAIT_S_MAX = 60
 _AGAIN_S = 0.2
@@ -37,21 +40,27 @@ async def wait_for_end(request: Request, job_id: str, wait_s: float) -> Job:
 
     Refuses `invalid_token` as soon as the caller's api key is good no more.
     """
-    if wait_s > 0:
-        finished = asyncio.create_task(_finished(request, job_id))
-        draining = asyncio.create_task(request.api.draining.wait())
-        refused = asyncio.create_task(request.resources.directory.until_refused(request.caller.digest))
-        try:
-            await asyncio.wait({finished, draining, refused}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
-            if refused.done():
-                raise Refusal("invalid_token")
-            if finished.done():
-                return finished.result()
-        finally:
-            for task in (finished, draining, refused):
-                task.cancel()
-            await asyncio.gather(finished, draining, refused, return_exceptions=True)
-    return await load_job(request.home, request.caller.user_id, job_id)
+    finished = await wait_for(request, _finished(request, job_id), wait_s)
+    return finished or await load_job(request.home, request.caller.user_id, job_id)
+
+
+async def wait_for(request: Request, ending: Coroutine[Any, Any, T], wait_s: float) -> T | None:
+    """What comes of it within `wait_s`, as long as this process does not drain.
+
+    Refuses `invalid_token` as soon as the caller's api key is good no more.
+    """
+    finished = asyncio.create_task(ending)
+    draining = asyncio.create_task(request.api.draining.wait())
+    refused = asyncio.create_task(request.resources.directory.until_refused(request.caller.digest))
+    try:
+        await asyncio.wait({finished, draining, refused}, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+        if refused.done():
+            raise Refusal("invalid_token")
+        return finished.result() if finished.done() else None
+    finally:
+        for task in (finished, draining, refused):
+            task.cancel()
+        await asyncio.gather(finished, draining, refused, return_exceptions=True)
 
 
 async def _finished(request: Request, job_id: str) -> Job:

@@ -16,6 +16,7 @@ from arq.worker import Function, func
 from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
 from apps.worker.archivist import Archivist
+from apps.worker.batches import BatchKeeper
 from apps.worker.catalogue import publish_catalogue
 from apps.worker.devices import publish_devices
 from apps.worker.run import Runner
@@ -25,6 +26,8 @@ from apps.worker.vision import open_vision, with_vision_retries
 from libs.backends.backends import Backends
 from libs.backends.comfyui import ComfyUI
 from libs.backends.ocr import OcrEngine
+from libs.batches.feed import Rooms
+from libs.batches.tend import Tender
 from libs.egress import Egress
 from libs.errors import Unavailable
 from libs.kinds import KINDS
@@ -94,6 +97,8 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         redis_restarted=await _redis_restarted(resources.store, settings.lease_s),
     )
     _sweep_by_turns(resources, Turns(resources.store, worker.id), [*queues, "default"])
+    batches = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, Rooms(settings.max_queue_size)))
+    resources.background.append(asyncio.create_task(batches.keep_looking(), name="batches"))
     if "gpu" in queues:
         resources.background.append(
             asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")

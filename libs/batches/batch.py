@@ -78,9 +78,9 @@ class Batch:
         """The job that an item is, or will be."""
         return derived_id("job", self.id, index)
 
-    def never_a_job(self, index: int) -> bool:
-        """Whether an item ended without ever having been a job."""
-        return self.rest_from is not None and index >= self.rest_from
+    def has_job(self, index: int) -> bool:
+        """Whether an item has become a job."""
+        return index < (self.next_item if self.rest_from is None else self.rest_from)
 
 
 def prefix_of(user_id: str, batch_id: str) -> str:

@@ -34,7 +34,7 @@ async def cancel_jobs(store: Store, batch: Batch) -> None:
 
 async def _cancel_block(store: Store, batch: Batch, block: int) -> None:
     first = block * batch.block_items
-    made = min(first + batch.block_size(block), batch.next_item if batch.rest_from is None else batch.rest_from)
-    for start in range(first, made, _AT_ONCE):
-        indices = range(start, min(start + _AT_ONCE, made))
+    made = [index for index in range(first, first + batch.block_size(block)) if batch.has_job(index)]
+    for start in range(0, len(made), _AT_ONCE):
+        indices = made[start : start + _AT_ONCE]
         await asyncio.gather(*[cancel(store, batch.user_id, batch.job_id(index)) for index in indices])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import orjson
 
@@ -18,10 +17,7 @@ from libs.jobs.payload import encode_payload
 from libs.jobs.scripts import ADMIT_ITEMS
 from libs.store.client import Store
 
-__all__ = ["CHUNK_ITEMS", "Fed", "Rooms", "feed", "limits_now"]
-
-#: Items that one script makes jobs of: what it costs is what another's command waits at most.
-CHUNK_ITEMS: Final = 50
+__all__ = ["Fed", "Rooms", "feed", "limits_now"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ class Fed:
 
     def worth_it(self, batch: Batch) -> bool:
         """Whether there is room for enough to fetch items for: a chunk, or half of its places where those are few."""
-        return self.room >= max(1, min(CHUNK_ITEMS, self.places // 2, batch.items - self.next_item))
+        return self.room >= max(1, min(limits.BATCH_CHUNK_ITEMS, self.places // 2, batch.items - self.next_item))
 
 
 async def limits_now(store: Store, plans: Plans, user_id: str) -> Limits:
@@ -71,7 +67,7 @@ async def limits_now(store: Store, plans: Plans, user_id: str) -> Limits:
 
 
 async def feed(store: Store, batch: Batch, first: int, items: Sequence[Item], plan: Limits, rooms: Rooms) -> Fed:
-    """Make jobs of items from the index `first` on, at most CHUNK_ITEMS and as many as there is room for.
+    """Make jobs of items from the index `first` on, at most a chunk and as many as there is room for.
 
     May be repeated by anybody at any time: an item becomes a job once. Without items it only tells how much room there
     is. Raises Unavailable.
@@ -85,7 +81,7 @@ async def feed(store: Store, batch: Batch, first: int, items: Sequence[Item], pl
         rooms.of_queue,
         limits.BATCH_QUEUED_ITEMS_MAX,
     ]
-    for index, item in enumerate(items[:CHUNK_ITEMS], first):
+    for index, item in enumerate(items[: limits.BATCH_CHUNK_ITEMS], first):
         words += _words(batch, index, item)
     outcome, admitted, next_item, room, places = await store.run(ADMIT_ITEMS, (), words)
     return Fed(admitted, next_item, outcome == b"over" or next_item >= batch.items, room, places)

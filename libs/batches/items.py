@@ -55,7 +55,7 @@ class ItemTooLargeError(ValueError):
 
 
 class ItemWriter:
-    """Writes items as they come, a few blocks at a time: memory holds no more of them.
+    """Writes items as they come, a few blocks at a time: memory holds no more of them, and the `first` chunk.
 
     What was written for a batch that is then refused is removed by `drop`, or an hour later by a worker.
     """
@@ -71,6 +71,7 @@ class ItemWriter:
         self._writing: set[asyncio.Task[None]] = set()
         self.count = 0
         self.units = 0
+        self.first: list[Item] = []
 
     async def add(self, item: Item) -> None:
         """One more item. Raises ItemTooLargeError and Unavailable."""
@@ -78,6 +79,8 @@ class ItemWriter:
         if len(line) > limits.BATCH_ITEM_BYTES_MAX:
             raise ItemTooLargeError
         self._lines.append(line)
+        if self.count < limits.BATCH_CHUNK_ITEMS:
+            self.first.append(item)
         self.count += 1
         self.units += item.units
         if len(self._lines) == limits.BATCH_BLOCK_ITEMS:

@@ -8,7 +8,7 @@ ended of an unfinished block is stored from time to time too.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -22,12 +22,23 @@ from libs.jobs.lookup import find_job
 from libs.jobs.scripts import KEEP_RESULTS
 from libs.store.client import Store
 
-__all__ = ["RESULTS_BLOCK_BYTES_MAX", "ended_by_block", "keep_block", "put_together", "read_block"]
+__all__ = [
+    "RESULTS_BLOCK_BYTES_MAX",
+    "Result",
+    "ended_by_block",
+    "keep_block",
+    "lost",
+    "no_job",
+    "put_together",
+    "read_block",
+    "result_of",
+]
 
 RESULTS_BLOCK_BYTES_MAX: Final = 2 * limits.BATCH_BLOCK_ITEMS * limits.BATCH_RESULT_BYTES_MAX
 _READ_AT_ONCE = 25
 
-Result = Mapping[str, Any]
+#: A line of the results.
+Result = dict[str, Any]
 
 
 async def ended_by_block(store: Store, batch: Batch) -> dict[int, tuple[int, int]]:
@@ -49,18 +60,20 @@ async def read_block(objects: Objects, batch: Batch, block: int, ended: int) -> 
 
 
 async def results_of(store: Store, batch: Batch, indices: Sequence[int]) -> dict[int, Result]:
-    """What the records say of those items that have ended, by index."""
+    """What is known of those items that have ended, by index."""
     found: dict[int, Result] = {}
-    jobs_of = [index for index in indices if index < batch.next_item and not batch.never_a_job(index)]
-    for start in range(0, len(jobs_of), _READ_AT_ONCE):
-        some = jobs_of[start : start + _READ_AT_ONCE]
+    made = [index for index in indices if batch.has_job(index)]
+    for start in range(0, len(made), _READ_AT_ONCE):
+        some = made[start : start + _READ_AT_ONCE]
         jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
         found |= {
             index: result_of(index, job)
             for index, job in zip(some, jobs, strict=True)
             if job is not None and job.finished
         }
-    return found | {index: _never_a_job(batch, index) for index in indices if batch.never_a_job(index)}
+    if batch.rest_from is not None:
+        found |= {index: no_job(batch, index) for index in indices if not batch.has_job(index)}
+    return found
 
 
 def result_of(index: int, job: Job) -> Result:
@@ -92,11 +105,12 @@ def result_of(index: int, job: Job) -> Result:
     }
 
 
-def _never_a_job(batch: Batch, index: int) -> Result:
+def no_job(batch: Batch, index: int) -> Result:
+    """An item that is no job: not yet, or never."""
     return {
         "index": index,
         "job_id": None,
-        "status": batch.rest_status,
+        "status": "queued" if batch.rest_from is None else batch.rest_status,
         "output": None,
         "output_bytes": 0,
         "artifacts": [],
@@ -106,10 +120,10 @@ def _never_a_job(batch: Batch, index: int) -> Result:
     }
 
 
-def _lost(index: int, batch: Batch) -> Result:
-    """An item that ended and whose record is gone: a hand in Redis, or a plan that keeps records for minutes."""
+def lost(batch: Batch, index: int) -> Result:
+    """An item whose job's record is gone before its result was kept: a hand in Redis, or a retention of minutes."""
     error = {"code": "record_lost", "detail": "The record of the job was gone before its result was kept"}
-    return {**_never_a_job(batch, index), "job_id": batch.job_id(index), "status": "failed", "error": error}
+    return {**no_job(batch, index), "job_id": batch.job_id(index), "status": "failed", "error": error}
 
 
 async def keep_block(store: Store, objects: Objects, batch: Batch, block: int, ended: int, kept: int) -> None:
@@ -119,7 +133,7 @@ async def keep_block(store: Store, objects: Objects, batch: Batch, block: int, e
     indices = range(first, first + batch.block_size(block))
     known |= await results_of(store, batch, [index for index in indices if index not in known])
     if ended == batch.block_size(block):
-        known |= {index: _lost(index, batch) for index in indices if index not in known}
+        known |= {index: lost(batch, index) for index in indices if index not in known}
     if len(known) < ended:
         return  # what we know of the batch is older than what we know of its blocks
     lines = [orjson.dumps(known[index]) + b"\n" for index in sorted(known)]

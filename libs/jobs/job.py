@@ -44,6 +44,8 @@ class Job:
     retry_of: str | None
     retention_s: int
     artifact_url_ttl_s: int
+    batch_id: str | None = None
+    item: int | None = None
     # moved by the scripts
     status: Status = "queued"
     cached: bool = False
@@ -117,6 +119,8 @@ def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None =
         retry_of=_text(get(b"retry_of")),
         retention_s=int(get(b"retention", 0)),
         artifact_url_ttl_s=int(get(b"url_ttl", 0)),
+        batch_id=_text(get(b"batch")),
+        item=_int(get(b"item")),
         status=record[b"status"].decode(),  # type: ignore[arg-type]
         cached=b"cached" in record,
         attempt=int(get(b"attempt", 0)),

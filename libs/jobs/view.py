@@ -54,6 +54,8 @@ def job_view(
         "metadata": job.metadata,
         "fairness_key": job.fairness_key,
         "retry_of": job.retry_of,
+        "batch_id": job.batch_id,
+        "batch_index": job.item,
         "created_at": stamp(job.created_at_ms),
         "run_at": stamp(job.run_at_ms),
         "started_at": stamp(job.started_at_ms),

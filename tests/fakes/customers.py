@@ -11,9 +11,10 @@ import httpx
 from libs.access.api_key import DEFAULT_SCOPES
 from tests.fakes.api import Api, bearer
 
-__all__ = ["JOBS", "PICTURE", "Customer", "customer_of"]
+__all__ = ["BATCHES", "JOBS", "PICTURE", "Customer", "customer_of"]
 
 JOBS = "/api/v1/jobs"
+BATCHES = "/api/v1/batches"
 #: The smallest thing to order.
 PICTURE: Mapping[str, Any] = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 4, "seed": 7}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.api.routing import Route
 from tests.fakes.api import Api
-from tests.fakes.customers import JOBS, Customer, customer_of
+from tests.fakes.customers import BATCHES, JOBS, PICTURE, Customer, customer_of
 
 __all__ = ["CATALOGUES", "FILE", "Pair", "identified", "pair_of"]
 
@@ -44,7 +44,9 @@ async def pair_of(api: Api) -> Pair:
     owner, other = await customer_of(api), await customer_of(api)
     job, me = await owner.job(), await owner.me()
     upload = (await owner.post("/api/v1/uploads", FILE)).json()
+    batch = (await owner.post(BATCHES, {"kind": "generate", "items": [dict(PICTURE)]})).json()
     things = {
+        BATCHES: {"id": batch["id"]},
         JOBS: {"id": job["id"], "name": "0.png"},
         "/api/v1/uploads": {"upload_id": upload["id"]},
         "/admin/users": {"user_id": me["id"]},

@@ -58,12 +58,15 @@ async def world(api: Api) -> World:
     upload = (await owner.post("/api/v1/uploads", file)).json()
     wanted = {"user_id": me["id"], "name": "read only", "scopes": sorted(READ_SCOPES)}
     read_only = (await api.http.post("/admin/api-keys", json=wanted, headers=admin)).json()
+    dead = await dead_job(api, owner)
+    batch = (await owner.post("/api/v1/batches", {"kind": "generate", "items": [dict(PICTURE)]})).json()
     things = {
         "job": job["id"],
+        "batch": batch["id"],
         "upload": upload["id"],
         "user": me["id"],
         "api_key": me["api_key"]["id"],
-        "dead": await dead_job(api, owner),
+        "dead": dead,
         "workflow": await workflow(api),
     }
     headers = {

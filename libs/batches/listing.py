@@ -1,0 +1,67 @@
+"""The items of a batch as they are now, in pages: stored results where there are any, else their jobs' records."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from libs.artifacts.objects import Objects
+from libs.batches.batch import Batch
+from libs.batches.results import Result, ended_by_block, lost, no_job, read_block, result_of
+from libs.jobs.lookup import find_job
+from libs.store.client import Store
+
+__all__ = ["ItemPage", "items_at", "list_items"]
+
+_SCAN_MAX: Final = 1_000
+_READ_AT_ONCE: Final = 25
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPage:
+    """Items in their order; `start` is the index to go on from when there are more."""
+
+    items: tuple[Result, ...]
+    start: int | None
+
+
+async def list_items(
+    store: Store, objects: Objects, batch: Batch, *, status: str | None, limit: int, start: int = 0
+) -> ItemPage:
+    """A page of items from the index `start` on, of one status where that is wanted.
+
+    At most 1,000 items are looked at: a page may be short, even empty, and still have more behind it.
+    """
+    found: list[Result] = []
+    index = start
+    while index < batch.items and index - start < _SCAN_MAX:
+        block = index // batch.block_items
+        through = min(block * batch.block_items + batch.block_size(block), index + limit + 1)
+        for result in await items_at(store, objects, batch, range(index, through)):
+            if status is None or result["status"] == status:
+                if len(found) == limit:
+                    return ItemPage(tuple(found), result["index"])
+                found.append(result)
+        index = through
+    return ItemPage(tuple(found), index if index < batch.items else None)
+
+
+async def items_at(store: Store, objects: Objects, batch: Batch, indices: Sequence[int]) -> list[Result]:
+    """These items as they are now. Raises Unavailable."""
+    kept = await ended_by_block(store, batch)
+    known: dict[int, Result] = {}
+    for block in sorted({index // batch.block_items for index in indices}):
+        known |= await read_block(objects, batch, block, kept.get(block, (0, 0))[1])
+    unknown = [index for index in indices if index not in known]
+    known |= {index: no_job(batch, index) for index in unknown if not batch.has_job(index)}
+    made = [index for index in unknown if batch.has_job(index)]
+    for start in range(0, len(made), _READ_AT_ONCE):
+        some = made[start : start + _READ_AT_ONCE]
+        jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
+        known |= {
+            index: lost(batch, index) if job is None else result_of(index, job)
+            for index, job in zip(some, jobs, strict=True)
+        }
+    return [known[index] for index in indices]
