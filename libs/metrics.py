@@ -108,6 +108,9 @@ class Metrics:
             registry=registry,
         )
         self.uploads = Counter("arqade_uploads", "Uploads by what became of them", ("status",), registry=registry)
+        self.storage = Gauge(
+            "arqade_stored_bytes", "Bytes of uploads and artifacts that users have stored", registry=registry
+        )
         self.stored_bytes = Counter("arqade_artifact_bytes", "Bytes of artifacts written", registry=registry)
 
     def serve(self, host: str, port: int) -> None:

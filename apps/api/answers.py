@@ -167,6 +167,7 @@ class Left(Answer):
     """What is left now; null is unlimited."""
 
     units_today: int | None
+    stored_bytes: int | None
     submits: int | None
     reads: int | None
     uploads: int | None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from apps.api.request import Request
+from libs.artifacts.storage import ALL, stored_bytes
 from libs.errors import Unavailable
 from libs.jobs.queues import QUEUES
 from libs.metrics import Metrics
@@ -22,10 +24,12 @@ async def measure_queues(request: Request) -> None:
     metrics.queue_max.set(request.api.settings.max_queue_size)
     try:
         await asyncio.gather(_measure_depths(store, metrics), _measure_rescues(store, metrics))
+        metrics.storage.set(await stored_bytes(store, ALL))
     except Unavailable:
         request.show(())
         metrics.queued.clear()
         metrics.rescues.clear()
+        metrics.storage.set(math.nan)
 
 
 async def _measure_depths(store: Store, metrics: Metrics) -> None:

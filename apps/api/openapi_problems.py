@@ -54,6 +54,7 @@ _BODY = ("body_too_large", "request_timeout", "unsupported_media_type", "malform
 _SUBMIT = (
     "idempotency_key_reused",
     "quota_exceeded",
+    "storage_exceeded",
     "queue_limit",
     "queue_full",
     "draining",

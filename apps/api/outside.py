@@ -48,7 +48,13 @@ async def stowed(
     content_type = check_inline_picture(data, file.types, file.bytes_max, where)
     await _take_upload(request)
     upload = await store_inline(
-        request.home, request.resources.objects, request.caller.user_id, data, content_type, kept_s=kept_s
+        request.home,
+        request.resources.objects,
+        request.caller.user_id,
+        data,
+        content_type,
+        kept_s=kept_s,
+        stored_max=request.caller.limits.stored_bytes_max,
     )
     return wanted.model_copy(update={file.inline: None, file.upload: upload.id}), (upload,)
 

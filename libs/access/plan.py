@@ -10,6 +10,7 @@ __all__ = ["DEFAULT_PLANS", "Limits"]
 
 _HOUR_S = 3_600
 _DAY_S = 86_400
+_GIB = 2**30
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Limits:
     Rates are per minute and a bucket holds one minute's worth. `slots` counts slots held at once on one queue.
     A retention of less than a day counts as a day (`libs.jobs.job.RETENTION_S_MIN`).
     A unit is a picture, a page, an item. `weight` is the share of a contended queue.
+    `stored_bytes_max` bounds what is in the object store: uploads, and artifacts until the end of their retention.
     `shares_results`: known results are those of all users of the plan, not the user's own alone.
     """
 
@@ -32,6 +34,7 @@ class Limits:
     artifact_url_ttl_s: int
     retention_s: int
     weight: int
+    stored_bytes_max: int | None = None
     shares_results: bool = False
 
     def overridden(self, overrides: Mapping[str, Any]) -> Limits:
@@ -51,6 +54,7 @@ DEFAULT_PLANS: Mapping[str, Limits] = {
         artifact_url_ttl_s=_HOUR_S,
         retention_s=7 * _DAY_S,
         weight=1,
+        stored_bytes_max=_GIB,
     ),
     "pro": Limits(
         units_per_day=100,
@@ -63,6 +67,7 @@ DEFAULT_PLANS: Mapping[str, Limits] = {
         artifact_url_ttl_s=_DAY_S,
         retention_s=30 * _DAY_S,
         weight=4,
+        stored_bytes_max=20 * _GIB,
     ),
     "internal": Limits(
         units_per_day=None,

@@ -44,6 +44,7 @@ class AllNumbers(_Numbers):
     artifact_url_ttl_s: UrlLife
     retention_s: Retention
     weight: Weight
+    stored_bytes_max: Count | None = None
     shares_results: bool = False
 
     def limits(self) -> Limits:
@@ -64,6 +65,7 @@ class SomeNumbers(_Numbers):
     artifact_url_ttl_s: UrlLife = 60
     retention_s: Retention = 60
     weight: Weight = 1
+    stored_bytes_max: Count | None = None
     shares_results: bool = False
 
     def given(self) -> dict[str, int | None]:

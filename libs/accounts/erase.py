@@ -16,6 +16,7 @@ from libs.accounts.usage import DAYS_MAX, MONTHS_MAX, days, months, today
 from libs.archive.erasure import erase_agenda
 from libs.artifacts.erasure import erase_uploads
 from libs.artifacts.objects import Objects
+from libs.artifacts.storage import forget_stored
 from libs.batches.cancel import cancel_batch
 from libs.errors import Refusal
 from libs.jobs.lifecycle import cancel
@@ -51,6 +52,7 @@ async def erase_user(store: Store, objects: Objects, user_id: str) -> bool:
     await erase_uploads(store, objects, user_id)
     await erase_agenda(objects, user_id)
     await objects.remove_all(f"{user_id}/")
+    await forget_stored(store, user_id)
     await _forget_usage(store, user)
     await end_erasure(store, user)
     return True

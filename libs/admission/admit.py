@@ -110,8 +110,9 @@ async def admit(
 ) -> Admission:
     """Let a job in, or raise the Refusal that says why not.
 
-    Codes: invalid_token, idempotency_key_reused, rate_limited, queue_limit, quota_exceeded, queue_full. A refusal
-    leaves nothing behind. Without a `rate_rule` submissions are not limited. A known result is not looked up.
+    Codes: invalid_token, idempotency_key_reused, rate_limited, storage_exceeded, queue_limit, quota_exceeded,
+    queue_full. A refusal leaves nothing behind. Without a `rate_rule` submissions are not limited. A known result is
+    not looked up.
     """
     return cast("Admission", await ask(store, new_id("job"), caller, wanted, queue_rule, rate_rule, None))
 
@@ -178,14 +179,16 @@ def _arguments(
         limits.weight,
         limits.slots,
         *_look_up(wanted, copies),
+        -1 if limits.stored_bytes_max is None else limits.stored_bytes_max,
         *_members(caller, wanted, queue_rule),
     ]
 
 
-def _look_up(wanted: Application, copies: Copies | None) -> tuple[str, str, bytes]:
+def _look_up(wanted: Application, copies: Copies | None) -> tuple[str, str, bytes, int]:
     if copies is None or wanted.result is None:
-        return "", "", b""
-    return wanted.result, copies.of, orjson.dumps([artifact.as_json() for artifact in copies.artifacts])
+        return "", "", b"", 0
+    manifest = orjson.dumps([artifact.as_json() for artifact in copies.artifacts])
+    return wanted.result, copies.of, manifest, sum(artifact.size_bytes for artifact in copies.artifacts)
 
 
 def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list[str | bytes | int]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from libs.access.caller import Caller
 from libs.admission.rate import Rate, RateRule, refused
+from libs.artifacts.storage import storage_exceeded
 from libs.errors import Refusal
 
 __all__ = ["EXTRA", "rates_of", "refusal_of"]
@@ -49,10 +50,17 @@ def refusal_of(reply: list[Any], caller: Caller, rates: tuple[Rate, ...], *, det
         case "quota_exceeded":
             told = f"The quota of {limits.units_per_day} units a day does not allow for this; it renews at 00:00 UTC"
             return refused(code, told, rates, "jobs", _left_of_day_s(reply))
-        case "draining":
-            return Refusal(code, "The queue takes no new jobs for now", retry_after_s=30.0)
+        case "storage_exceeded":
+            return storage_exceeded(limits.stored_bytes_max)
         case _:
-            return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[EXTRA]), float(reply[EXTRA + 1])))
+            return _not_now(code, reply)
+
+
+def _not_now(code: str, reply: list[Any]) -> Refusal:
+    """What is no fault of the caller's."""
+    if code == "draining":
+        return Refusal(code, "The queue takes no new jobs for now", retry_after_s=30.0)
+    return Refusal("queue_full", retry_after_s=_full_queue_s(int(reply[EXTRA]), float(reply[EXTRA + 1])))
 
 
 def _named(made: str) -> str:

@@ -38,7 +38,7 @@ def check_inline_picture(data: bytes, types: frozenset[str], bytes_max: int, whe
 
 
 async def store_inline(
-    store: Store, objects: Objects, user_id: str, data: bytes, content_type: str, *, kept_s: int
+    store: Store, objects: Objects, user_id: str, data: bytes, content_type: str, *, kept_s: int, stored_max: int | None
 ) -> Upload:
     """Make a checked picture a completed upload of the user's, kept for `kept_s`. Raises Refusal and Unavailable.
 
@@ -54,6 +54,7 @@ async def store_inline(
         url_ttl_s=_WRITE_S,
         bytes_max=len(data),
         pending_max=_PENDING_MAX,
+        stored_max=stored_max,
     )
     await objects.put(upload.object_name, data, content_type)
     sha256 = hashlib.sha256(data).hexdigest()

@@ -16,7 +16,8 @@ import hashlib
 from libs.artifacts.arrival import UPLOAD_TYPES, Arrived, examine
 from libs.artifacts.names import clean_filename, upload_name
 from libs.artifacts.objects import URL_TTL_S_MAX, Objects
-from libs.artifacts.scripts import CREATE_UPLOAD, EXPIRE_UPLOADS, RETAIN_UPLOAD, SETTLE_UPLOAD
+from libs.artifacts.scripts import CREATE_UPLOAD, EXPIRE_UPLOADS, RELEASE_UPLOAD, RETAIN_UPLOAD, SETTLE_UPLOAD
+from libs.artifacts.storage import storage_exceeded
 from libs.artifacts.upload import Upload, UploadedFile, find_upload, load_upload, not_found
 from libs.errors import Failure, Refusal, Unavailable, invalid
 from libs.ids import is_id, new_id
@@ -56,17 +57,30 @@ async def create_upload(
     url_ttl_s: int,
     bytes_max: int,
     pending_max: int = PENDING_UPLOADS_MAX,
+    stored_max: int | None = None,
 ) -> tuple[Upload, str]:
     """A pending upload and the URL to PUT its bytes to, which works for `url_ttl_s` (a week at most).
 
-    Raises Refusal (422, or 429 with too many pending ones) and Unavailable.
+    `stored_max` is how many bytes its user may store in all. Raises Refusal (422, or 429 with too many pending ones or
+    too much stored) and Unavailable.
     """
     filename, content_type = _checked(filename, content_type, size_bytes, bytes_max)
     upload_id, url_ttl_s = new_id("upload"), min(url_ttl_s, URL_TTL_S_MAX)
     reply = await store.run(
         CREATE_UPLOAD,
-        args=[upload_id, user_id, filename, content_type, size_bytes, url_ttl_s * 1_000, pending_max],
+        args=[
+            upload_id,
+            user_id,
+            filename,
+            content_type,
+            size_bytes,
+            url_ttl_s * 1_000,
+            pending_max,
+            -1 if stored_max is None else stored_max,
+        ],
     )
+    if reply[0] == b"storage_exceeded":
+        raise storage_exceeded(stored_max)
     if reply[0] == b"too_many":
         detail = f"{pending_max} uploads are pending: complete one, or wait until one lapses"
         raise Refusal("rate_limited", detail, retry_after_s=int(reply[1]) / 1_000)
@@ -133,8 +147,7 @@ async def expire_uploads(store: Store, objects: Objects, *, limit: int = _SWEPT_
     due = [word.decode() for word in await store.run(EXPIRE_UPLOADS, args=[limit])]
     for upload_id, user_id, created in zip(due[::3], due[1::3], due[2::3], strict=True):
         await objects.remove(upload_name(user_id, upload_id, int(created)))
-        await store.call("PEXPIRE", store.keys.upload + upload_id, _EPITAPH_MS)
-        await store.call("ZREM", store.keys.uploads, upload_id)
+        await store.run(RELEASE_UPLOAD, args=[upload_id, user_id, _EPITAPH_MS])
     return len(due) // 3
 
 

@@ -189,6 +189,7 @@ async def finish(
         words += ["output", orjson.dumps(output)]
     if artifacts:
         words += ["artifacts", orjson.dumps([artifact.as_json() for artifact in artifacts])]
+        words += ["stored", sum(artifact.size_bytes for artifact in artifacts)]
     if error is not None:
         words += ["error", orjson.dumps(error)]
     if await store.run(FINISH, (), words) == b"fenced":

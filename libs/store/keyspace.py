@@ -108,6 +108,7 @@ HEADS: dict[str, Head] = {
     "user_uploads": Head(
         "useruploads:", "user", "ZSET", "a user's pending uploads by the time they lapse", "while any"
     ),
+    "stored": Head("stored:", "user or `all`", "HASH", "bytes in the object store", "always"),
     "catalogue": Head("catalogue:", "backend", "STRING", "models, samplers and node classes, as JSON", "a day"),
     "devices": Head("devices", "", "STRING", "GPUs of backends and their memory, as JSON", "2 min"),
     "node_classes": Head("nodeclasses:", "backend", "HASH", "what each node class takes and gives, as JSON", "a day"),
@@ -192,6 +193,7 @@ class Keyspace:
     upload: str
     uploads: str
     user_uploads: str
+    stored: str
     catalogue: str
     devices: str
     node_classes: str

@@ -64,7 +64,18 @@ def plan_row(name: str, plan: Limits) -> list[str]:
     counted = (plan.units_per_day, plan.slots, plan.submits_per_minute, plan.reads_per_minute, plan.uploads_per_minute)
     numbers = (*counted, plan.queued_max, plan.pictures_per_job)
     told = ["unlimited" if number is None else f"{number:,}" for number in numbers]
-    return [name, *told, span(plan.artifact_url_ttl_s), span(plan.retention_s), str(plan.weight)]
+    return [
+        name,
+        *told,
+        span(plan.artifact_url_ttl_s),
+        span(plan.retention_s),
+        str(plan.weight),
+        size(plan.stored_bytes_max),
+    ]
+
+
+def size(byte_count: int | None) -> str:
+    return "unlimited" if byte_count is None else f"{byte_count // 2**30} GiB"
 
 
 def span(seconds: int) -> str:

@@ -12,6 +12,7 @@ from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route
 from apps.api.views import limits_view, rates_view
 from libs.admission.rate import Bucket, take
+from libs.artifacts.storage import stored_bytes
 
 __all__ = ["ROUTES"]
 
@@ -22,7 +23,9 @@ _BUCKETS: tuple[Bucket, ...] = ("submits", "reads", "uploads")
 async def me(request: Request) -> Response:
     """The caller: user, api key, plan, limits, and what is left of them now."""
     caller = request.caller
-    units, *rates = await asyncio.gather(_units(request), *[_remaining(request, bucket) for bucket in _BUCKETS])
+    units, stored, *rates = await asyncio.gather(
+        _units(request), _bytes(request), *[_remaining(request, bucket) for bucket in _BUCKETS]
+    )
     return Json(
         {
             "id": caller.user_id,
@@ -35,7 +38,7 @@ async def me(request: Request) -> Response:
                 "limits": rates_view(caller.rates),
             },
             "limits": limits_view(caller.limits),
-            "left": {"units_today": units, **dict(zip(_BUCKETS, rates, strict=True))},
+            "left": {"units_today": units, "stored_bytes": stored, **dict(zip(_BUCKETS, rates, strict=True))},
         }
     )
 
@@ -48,6 +51,14 @@ async def _units(request: Request) -> int | None:
     day = int((await store.call("TIME"))[0]) // _DAY_S
     taken = await store.call("HMGET", f"{store.keys.usage}{request.caller.user_id}:{day}", "held", "used")
     return max(0, quota - sum(int(units or 0) for units in taken))
+
+
+async def _bytes(request: Request) -> int | None:
+    """Bytes that may yet be stored; None is unlimited."""
+    ceiling = request.caller.limits.stored_bytes_max
+    if ceiling is None:
+        return None
+    return max(0, ceiling - await stored_bytes(request.home, request.caller.user_id))
 
 
 async def _remaining(request: Request, bucket: Bucket) -> int | None:

@@ -43,6 +43,7 @@ async def create(request: Request) -> Response:
         size_bytes=wanted.size_bytes,
         url_ttl_s=settings.upload_url_ttl,
         bytes_max=settings.upload_bytes_max,
+        stored_max=request.caller.limits.stored_bytes_max,
     )
     resources.metrics.uploads.labels("created").inc()
     view = upload_view(upload)
@@ -81,7 +82,7 @@ ROUTES = [
         aliases=["/api/uploads/initiate"],
         body=NewUpload,
         answers={201: NewUploadUrl},
-        refuses=["feature_disabled"],
+        refuses=["feature_disabled", "storage_exceeded"],
     ),
     route(
         "POST",

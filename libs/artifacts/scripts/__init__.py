@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from libs.store.script import Script
 
-__all__ = ["CREATE_UPLOAD", "ERASE_UPLOADS", "EXPIRE_UPLOADS", "RETAIN_UPLOAD", "SETTLE_UPLOAD"]
+__all__ = [
+    "CREATE_UPLOAD",
+    "ERASE_UPLOADS",
+    "EXPIRE_UPLOADS",
+    "FORGET_STORED",
+    "LOOK_AT_STORED",
+    "RELEASE_UPLOAD",
+    "RETAIN_UPLOAD",
+    "SETTLE_UPLOAD",
+]
 
 
-def _script(file: str, *, allow_oom: bool = False) -> Script:
-    return Script.of("libs.artifacts.scripts", "clock.lua", file, allow_oom=allow_oom)
+def _script(*files: str, allow_oom: bool = False) -> Script:
+    return Script.of("libs.artifacts.scripts", "clock.lua", *files, allow_oom=allow_oom)
 
 
-CREATE_UPLOAD = _script("create_upload.lua")
-SETTLE_UPLOAD = _script("settle_upload.lua", allow_oom=True)
+CREATE_UPLOAD = _script("stored.lua", "create_upload.lua")
+SETTLE_UPLOAD = _script("stored.lua", "settle_upload.lua", allow_oom=True)
 RETAIN_UPLOAD = _script("retain_upload.lua")
+RELEASE_UPLOAD = _script("stored.lua", "release_upload.lua", allow_oom=True)
+FORGET_STORED = _script("stored.lua", "forget_stored.lua", allow_oom=True)
+LOOK_AT_STORED = _script("stored.lua", "look_at_stored.lua", allow_oom=True)
 EXPIRE_UPLOADS = _script("expire_uploads.lua", allow_oom=True)
 ERASE_UPLOADS = _script("erase_uploads.lua", allow_oom=True)

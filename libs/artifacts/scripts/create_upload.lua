@@ -1,9 +1,9 @@
 -- Create an upload that waits for its bytes, unless its user has too many of them.
--- Needs: clock.lua
+-- Needs: clock.lua stored.lua
 --
 -- ARGV  1 upload id   2 user   3 filename   4 content type   5 size, bytes   6 lifetime of its URL, ms
---       7 pending uploads at most
--- Returns  {"created", now (ms), when it lapses (ms)} | {"too_many", ms until the oldest lapses}
+--       7 pending uploads at most   8 bytes that the user may store, -1 = no limit
+-- Returns  {"created", now (ms), when it lapses (ms)} | {"too_many", ms until the oldest lapses} | {"storage_exceeded"}
 
 local id, user = ARGV[1], ARGV[2]
 local expires = now + tonumber(ARGV[6])
@@ -13,8 +13,12 @@ if redis.call('ZCOUNT', pending, digits(now), '+inf') >= tonumber(ARGV[7]) then
   local oldest = redis.call('ZRANGEBYSCORE', pending, digits(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
   return {'too_many', digits(tonumber(oldest[2] or now) - now)}
 end
+if tonumber(ARGV[8]) >= 0 and stored_bytes(user) + tonumber(ARGV[5]) > tonumber(ARGV[8]) then
+  return {'storage_exceeded'}
+end
 
-redis.call('HSET', KEY.upload .. id, 'user', user, 'filename', ARGV[3], 'content_type', ARGV[4], 'size', ARGV[5],
+count_upload(user, tonumber(ARGV[5]))
+redis.call('HSET', KEY.upload .. id, 'held', ARGV[5], 'user', user, 'filename', ARGV[3], 'content_type', ARGV[4], 'size', ARGV[5],
   'status', 'pending', 'created', digits(now), 'expires', digits(expires))
 redis.call('PEXPIREAT', KEY.upload .. id, digits(expires + MARGIN_MS))
 redis.call('ZADD', KEY.uploads, digits(expires + GRACE_MS), id)

@@ -7,6 +7,7 @@ local user = ARGV[1]
 for _, id in ipairs(redis.call('ZRANGE', KEY.user_uploads .. user, 0, -1)) do
   if redis.call('EXISTS', KEY.upload .. id) == 1 then
     redis.call('HSET', KEY.upload .. id, 'filename', '-', 'status', 'expired')
+    redis.call('HDEL', KEY.upload .. id, 'held')
   end
 end
 redis.call('DEL', KEY.user_uploads .. user)

@@ -39,12 +39,14 @@ __all__ = [
     "YIELD_JOBS",
 ]
 
-_CONCLUDING = ("settle.lua", "tell.lua", "result.lua", "conclude.lua")
+_STORED = "artifacts/scripts/stored.lua"
+_CONCLUDING = ("settle.lua", "tell.lua", "result.lua", _STORED, "conclude.lua")
 _ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "gate.lua", "batch.lua", "ending.lua")
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
-    return Script.of("libs.jobs.scripts", *files, allow_oom=allow_oom)
+    placed = (file if "/" in file else f"jobs/scripts/{file}" for file in files)
+    return Script.of("libs", *placed, allow_oom=allow_oom)
 
 
 def _act(*files: str) -> Script:

@@ -5,7 +5,7 @@
 --
 -- A job whose result is known is never queued: it is over at once and costs no unit. Its artifacts must be copies of
 -- its own, so where there are any it is first asked for them.
--- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua tell.lua result.lua conclude.lua
+-- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua tell.lua result.lua stored.lua conclude.lua
 --
 -- ARGV  1 job id         2 user            3 digest of the api key   4 queue         5 kind
 --       6 payload        7 units           8 priority                9 lane         10 deadline, ms from when it may run
@@ -14,7 +14,8 @@
 --      17 queued at most                   18 jobs in the queue at most             19 weight        20 cap
 --      21 digest to look a known result up by, or ''
 --      22 id of the job whose artifacts were copied, or ''          23 the copies, JSON
---      24… further members of the record: name, value, …
+--      24 bytes of the copies                                       25 bytes that the user may store, -1 = no limit
+--      26… further members of the record: name, value, …
 -- Returns  the outcome, then: now (ms)  submits left  µs until that bucket is full  its limit
 --          units of today, held and used
 --   {"admitted", …, seq}
@@ -22,7 +23,7 @@
 --   {"copies_wanted", …, job id, artifacts}    nothing is written: copy them and ask again
 --   {"replayed", …, job id of the first submission}
 --   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …} {"rate_limited", …, µs to wait}
---   {"queue_limit", …} {"quota_exceeded", …} {"draining", …}
+--   {"queue_limit", …} {"quota_exceeded", …} {"storage_exceeded", …} {"draining", …}
 --   {"queue_full", …, jobs queued, jobs drained a second}
 
 local RECENT_MAX = 100000
@@ -59,6 +60,8 @@ if limit > 0 then
   local wait = wait_for_tokens(buckets, window_us)
   if wait > 0 then return answer('rate_limited', digits(wait)) end
 end
+local stored_max = tonumber(ARGV[25])
+if stored_max >= 0 and stored_bytes(user) >= stored_max then return answer('storage_exceeded') end
 local known = ARGV[21] ~= '' and run_at <= now and find_result(ARGV[21])
 if known then
   if known.artifacts and known.id ~= ARGV[22] then return answer('copies_wanted', known.id, known.artifacts) end
@@ -76,7 +79,7 @@ local function record_job(status, cost, ...)
   redis.call('HSET', KEY.job .. id,
     'user', user, 'queue', queue, 'kind', kind, 'status', status, 'units', cost,
     'created', digits(now), 'deadline', digits(deadline), ...)
-  redis.call('HSET', KEY.job .. id, unpack(ARGV, 24))
+  redis.call('HSET', KEY.job .. id, unpack(ARGV, 26))
   if priority ~= 0 then redis.call('HSET', KEY.job .. id, 'priority', priority) end
   if memory then
     redis.call('SET', memory, ARGV[13] .. ' ' .. id)
@@ -89,7 +92,7 @@ end
 if known then
   record_job('queued', 0, 'cached', 1)
   if known.output then redis.call('HSET', KEY.job .. id, 'output', known.output) end
-  if known.artifacts then redis.call('HSET', KEY.job .. id, 'artifacts', ARGV[23]) end
+  if known.artifacts then redis.call('HSET', KEY.job .. id, 'artifacts', ARGV[23], 'stored', ARGV[24]) end
   local members = redis.call('HMGET', KEY.job .. id, 'retention', 'webhook')
   conclude({id = id, user = user, idempotency = memory and ARGV[12], retention = members[1],
     webhook = members[2] or nil}, 'succeeded', ARGV[6])

@@ -1,5 +1,5 @@
 -- What every end of a job writes and tells, whether it was ever in a queue or not.
--- Needs: clock.lua tell.lua result.lua
+-- Needs: clock.lua tell.lua result.lua stored.lua
 
 local IDEMPOTENCY_KEPT_S = 86400
 -- Records are moved to the archive long before this: it is for a sweep that stays away.
@@ -19,6 +19,8 @@ local function conclude(job, status, payload)
   if job.idempotency then
     redis.call('EXPIRE', KEY.idempotency .. job.user .. ':' .. job.idempotency, IDEMPOTENCY_KEPT_S)
   end
+  local stored = tonumber(redis.call('HGET', record, 'stored'))
+  if stored then count_artifacts(job.user, stored, tonumber(job.retention)) end
   if status == 'succeeded' and job.result then remember_result(job) end
   tell_webhook(job.id, job.webhook, status, version)
 end
