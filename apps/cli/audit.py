@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import closing
 from pathlib import Path
 
 import click
 
 from apps.cli.configuration import env_file_option, load_settings
 from apps.cli.first_key import open_store
+from apps.resources import open_objects
 from apps.settings import Settings
-from libs.audit.chain import BrokenChainError, Chain, Link, verify
+from libs.archive.audit import verify_all
+from libs.audit.chain import BrokenChainError, Chain, Link
+from libs.errors import Unavailable
 
 __all__ = ["audit"]
 
@@ -27,7 +31,7 @@ def audit() -> None:
 @click.option("--noted", help="NUMBER:HASH as an earlier run printed it: that entry must be there, unchanged.")
 @env_file_option
 def verify_(noted: str | None, env_file: Path | None) -> None:
-    """Follow the chain of hashes through the whole log; exit code 1 when it is broken.
+    """Follow the chain of hashes through the whole log, archive and all; exit code 1 when it is broken.
 
     Prints the newest entry's number and hash. Keep it where whoever can write to Redis cannot: without it, a whole new
     chain, or one that ends too early, looks like a good one.
@@ -42,18 +46,19 @@ def verify_(noted: str | None, env_file: Path | None) -> None:
 
 
 async def _verify(settings: Settings, noted: Link | None) -> Chain | None:
-    async with open_store(settings) as store:
-        try:
-            return await verify(store, noted)
-        except BrokenChainError as error:
-            raise click.ClickException(f"the audit log was tampered with: {error}") from None
+    try:
+        with closing(open_objects(settings)) as objects:
+            async with open_store(settings) as store:
+                return await verify_all(store, objects, noted)
+    except BrokenChainError as error:
+        raise click.ClickException(f"the audit log was tampered with: {error}") from None
+    except Unavailable as error:
+        raise click.ClickException(f"{error}: the log cannot be read now") from None
 
 
 def _tell(chain: Chain | None) -> None:
     if chain is None:
         click.echo("no entries", err=True)
         return
-    count = chain.last.number - chain.first.number + 1
-    archived = f"; {chain.first.number - 1} before them were archived" if chain.first.number > 1 else ""
-    click.echo(f"{count} entries are as they were written{archived}", err=True)
+    click.echo(f"{chain.last.number} entries are as they were written", err=True)
     click.echo(f"{chain.last.number}:{chain.last.hash}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -48,13 +49,14 @@ async def check_everything(settings: Settings) -> list[Check]:
 async def check_ledger(settings: Settings) -> list[Check]:
     """Whether the ledger, the counters and the jobs agree, for every user."""
     try:
-        async with open_store(settings) as store:
-            found = [
-                Check("bad", one.user_id, f"{one.what}: {one.expected} expected, {one.found} found")
-                async for one in differences(store)
-            ]
+        with closing(open_objects(settings)) as objects:
+            async with open_store(settings) as store:
+                found = [
+                    Check("bad", one.user_id, f"{one.what}: {one.expected} expected, {one.found} found")
+                    async for one in differences(store, objects)
+                ]
     except (Unavailable, ValueError) as error:
-        return [Check("bad", "redis", f"{error}: check REDIS_URL, and that the server runs")]
+        return [Check("bad", "ledger", f"{error}: check REDIS_URL and the MINIO_ settings, and that the servers run")]
     return found or [Check("good", "ledger", "the ledger, the counters and the jobs agree for every user")]
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from libs.access.user import User
 from libs.access.users import end_erasure, load_user
 from libs.accounts.usage import DAYS_MAX, MONTHS_MAX, days, months, today
-from libs.archive.erasure import erase_agenda
+from libs.archive.erasure import erase_archive
 from libs.artifacts.erasure import erase_uploads
 from libs.artifacts.objects import Objects
 from libs.artifacts.storage import forget_stored
@@ -50,7 +50,7 @@ async def erase_user(store: Store, objects: Objects, user_id: str) -> bool:
     if not await _jobs_gone(store, user_id) or not batches_gone:
         return False
     await erase_uploads(store, objects, user_id)
-    await erase_agenda(objects, user_id)
+    await erase_archive(objects, user_id)
     await objects.remove_all(f"{user_id}/")
     await forget_stored(store, user_id)
     await _forget_usage(store, user)

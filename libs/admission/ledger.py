@@ -13,15 +13,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
+from libs.archive.logs import ledger_of, order_of, read_forwards
+from libs.artifacts.objects import Objects
 from libs.jobs.status import FINISHED
 from libs.store.client import Store
+from libs.store.stream import Entry
 
 __all__ = ["Difference", "differences"]
 
 _PAGE = 1_000
+_DAY_S = 86_400
+_DAYS_COUNTED = 39  # USAGE_KEPT_S in settle.lua, less the day that has begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +52,18 @@ class _Balance:
             self.used += units
 
 
-async def differences(store: Store) -> AsyncIterator[Difference]:
+async def differences(store: Store, objects: Objects | None = None) -> AsyncIterator[Difference]:
     """Every difference, user by user. Meant for a system at rest: what moves while it is read shows as one.
 
+    Without `objects` only what Redis holds is added up. Days are looked at for as long as their counters are kept.
     Reads in pages of 1,000 and keeps one user in memory at a time. Raises Unavailable.
     """
+    first_day = await _first_day(store)
     async for user_id in _users(store):
         days, of_jobs, of_batches = await asyncio.gather(
-            _ledger(store, user_id), _unfinished_units(store, user_id), _units_of_batches(store, user_id)
+            _ledger(store, objects, user_id, first_day),
+            _unfinished_units(store, user_id),
+            _units_of_batches(store, user_id),
         )
         unfinished = of_jobs + of_batches
         for day, balance in sorted(days.items()):
@@ -75,15 +84,35 @@ async def _users(store: Store) -> AsyncIterator[str]:
         start += len(ids)
 
 
-async def _ledger(store: Store, user_id: str) -> dict[str, _Balance]:
+async def _first_day(store: Store) -> int:
+    """The first day whose counters are still there for certain, since the epoch."""
+    seconds, _ = await store.call("TIME")
+    return int(seconds) // _DAY_S - _DAYS_COUNTED
+
+
+async def _ledger(store: Store, objects: Objects | None, user_id: str, first_day: int) -> dict[str, _Balance]:
+    """What the archive and Redis tell of each day; both entries of a job are of the day on which it came."""
     days: dict[str, _Balance] = defaultdict(_Balance)
-    after = "-"
-    while page := await store.call("XRANGE", store.keys.ledger + user_id, after, "+", "COUNT", _PAGE):
-        for entry_id, members in page:
+    seen = (0, 0)
+    async for entry_id, members in _entries(store, objects, user_id, first_day * _DAY_S * 1_000):
+        if order_of(entry_id) > seen:  # what was archived and not yet cut is in both
+            seen = order_of(entry_id)
             fields = dict(zip(members[::2], members[1::2], strict=True))
-            days[fields[b"day"].decode()].enter(fields[b"entry"], int(fields[b"units"]))
-            after = f"({entry_id.decode()}"
+            if int(fields[b"day"]) >= first_day:
+                days[fields[b"day"].decode()].enter(fields[b"entry"], int(fields[b"units"]))
     return days
+
+
+async def _entries(store: Store, objects: Objects | None, user_id: str, since_ms: int) -> AsyncGenerator[Entry]:
+    log = ledger_of(store.keys, user_id)
+    if objects is not None:
+        async for entry in read_forwards(objects, log, since_ms=since_ms):
+            yield entry
+    after = "-"
+    while page := await store.call("XRANGE", log.key, after, "+", "COUNT", _PAGE):
+        for entry_id, members in page:
+            yield entry_id, members
+        after = f"({page[-1][0].decode()}"
 
 
 async def _unfinished_units(store: Store, user_id: str) -> int:

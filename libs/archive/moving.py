@@ -1,4 +1,4 @@
-"""Moving finished jobs from Redis to the archive.
+"""Moving what is history from Redis to the archive: finished jobs and their users' ledgers, the logs of all.
 
 Read, store, let go, in that order: whoever dies in between leaves records in Redis, and at worst a second segment
 with the same jobs, which readers take once. Any number may do it at a time.
@@ -17,6 +17,9 @@ from itertools import groupby
 
 from anyio import to_thread
 
+from libs.archive.agenda import write_note
+from libs.archive.erasure import erase_archive
+from libs.archive.logs import admissions, archive_all_of, audit_log, ledger_of
 from libs.archive.losers import drop_losers
 from libs.archive.segment import SEGMENT_BYTES_MAX, SEGMENT_JOBS_MAX, Record, Segment, day_of, pack
 from libs.artifacts.objects import Objects
@@ -57,6 +60,8 @@ async def archive_finished(store: Store, objects: Objects, age_s: float) -> int:
     before_ms = await _round_before(store, age_s)
     reply = await store.call("ZRANGEBYSCORE", store.keys.archiving, "-inf", f"({before_ms}", "LIMIT", 0, _USERS_AT_ONCE)
     users = [user_id.decode() for user_id in reply]
+    await archive_all_of(store, objects, audit_log(store.keys), before_ms)
+    await archive_all_of(store, objects, admissions(store.keys), before_ms)
     moved = await asyncio.gather(
         *[_archive_user(store, objects, user_id, before_ms) for user_id in users], return_exceptions=True
     )
@@ -84,10 +89,11 @@ async def _archive_user(store: Store, objects: Objects, user_id: str, before_ms:
     moved = 0
     for _day, ids in groupby(sorted(job_id.decode() for job_id in reply), key=day_of):
         async for batch in _batches(store, list(ids)):
-            segment = await _store_segment(objects, user_id, batch)
+            await _store_segment(objects, user_id, batch)
             moved += await _yield(store, user_id, batch)
-            if existed and segment is not None and not await _exists(store, user_id):
-                await _take_back(objects, segment)
+    await archive_all_of(store, objects, ledger_of(store.keys, user_id), before_ms)
+    if existed and not await _exists(store, user_id):
+        await erase_archive(objects, user_id)
     return moved
 
 
@@ -127,18 +133,17 @@ def _read(job_id: str, record: Record) -> _Finished:
     return _Finished(job_id, job, record, str(job.version))
 
 
-async def _store_segment(objects: Objects, user_id: str, batch: Sequence[_Finished]) -> Segment | None:
+async def _store_segment(objects: Objects, user_id: str, batch: Sequence[_Finished]) -> None:
     """Store what the archive keeps of a batch; first its note on the agenda, so that nothing is kept for ever."""
     jobs = [one.job for one in batch if one.job is not None]
     if not jobs:
-        return None
+        return
     await drop_losers(objects, jobs)
     data = await to_thread.run_sync(pack, [(one.job_id, one.record) for one in batch if one.job is not None])
     kept_until_s = max(job.kept_until_ms or 0 for job in jobs) // 1_000 + 1
     segment = Segment.of(user_id, [job.id for job in jobs], kept_until_s, data)
-    await objects.put(segment.note_name, b"-", "text/plain")
+    await write_note(objects, segment.object_name, kept_until_s)
     await objects.put(segment.object_name, data, "application/gzip")
-    return segment
 
 
 async def _yield(store: Store, user_id: str, batch: Sequence[_Finished]) -> int:
@@ -150,8 +155,3 @@ async def _yield(store: Store, user_id: str, batch: Sequence[_Finished]) -> int:
             YIELD_JOBS, (), (user_id, *[word for one in some for word in (one.job_id, one.version)])
         )
     return moved
-
-
-async def _take_back(objects: Objects, segment: Segment) -> None:
-    """The user was erased meanwhile."""
-    await objects.remove_each([segment.object_name, segment.note_name])

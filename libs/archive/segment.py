@@ -15,18 +15,21 @@ import base64
 import gzip
 import hashlib
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import orjson
 
+from libs.archive.agenda import note_name
+from libs.errors import Unavailable
 from libs.ids import made_at_ms
 
 __all__ = [
-    "AGENDA",
     "SEGMENT_BYTES_MAX",
     "SEGMENT_JOBS_MAX",
+    "GarbledSegmentError",
     "Segment",
     "day_of",
     "find_line",
@@ -40,10 +43,6 @@ __all__ = [
 SEGMENT_JOBS_MAX = 1_000
 SEGMENT_BYTES_MAX = 4 * 1024 * 1024
 
-#: Below it lies, by the hour in which it is due, a note for every segment: what the sweep removes at retention's end.
-AGENDA = "archive/agenda/"
-
-_HOUR = "%Y-%m-%dT%H"
 _NAME = re.compile(
     r"(?P<user>[a-z]+_\w+)/archive/jobs/(?P<day>\d{4}-\d\d-\d\d)/"
     r"(?P<last>job_\w+)\.(?P<first>job_\w+)\.(?P<count>\d+)\.(?P<kept>\d+)\.(?P<digest>[0-9a-f]{16})\.jsonl\.gz",
@@ -51,6 +50,13 @@ _NAME = re.compile(
 )
 
 Record = Mapping[bytes, bytes]
+
+
+class GarbledSegmentError(Unavailable):
+    """What lies where a segment should be is none."""
+
+    def __init__(self) -> None:
+        super().__init__("objects", "a segment of the archive cannot be read: it was changed or cut off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +79,7 @@ class Segment:
 
     @classmethod
     def named(cls, name: str) -> Segment | None:
-        """The segment of that name, or of that note on the agenda; None when it is none."""
-        if name.startswith(AGENDA):
-            _hour, _, rest = name.removeprefix(AGENDA).partition("/")
-            user_id, _, rest = rest.partition("/")
-            name = f"{segments_prefix(user_id)}{rest}"
+        """The segment of that name; None when it is none."""
         match = _NAME.fullmatch(name)
         if match is None:
             return None
@@ -87,18 +89,13 @@ class Segment:
     @property
     def object_name(self) -> str:
         """Where it lies."""
-        return f"{segments_prefix(self.user_id)}{self._behind}"
+        facts = f"{self.last}.{self.first}.{self.count}.{self.kept_until_s}.{self.digest}"
+        return f"{segments_prefix(self.user_id, self.day)}{facts}.jsonl.gz"
 
     @property
     def note_name(self) -> str:
-        """Its note on the agenda: by the hour that has passed when the last of its jobs may go."""
-        due = datetime.fromtimestamp(self.kept_until_s, UTC) + timedelta(hours=1)
-        return f"{AGENDA}{due:{_HOUR}}/{self.user_id}/{self._behind}"
-
-    @property
-    def _behind(self) -> str:
-        facts = f"{self.last}.{self.first}.{self.count}.{self.kept_until_s}.{self.digest}"
-        return f"{self.day}/{facts}.jsonl.gz"
+        """Its note on the agenda."""
+        return note_name(self.object_name, self.kept_until_s)
 
 
 def segments_prefix(user_id: str, day: str = "") -> str:
@@ -117,14 +114,14 @@ def pack(records: Sequence[tuple[str, Record]]) -> bytes:
 
 
 def lines_of(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Each job's id and its line. Raises OSError for what is no segment."""
-    for line in gzip.decompress(data).splitlines():
+    """Each job's id and its line. Raises GarbledSegmentError."""
+    for line in _unpacked(data).splitlines():
         yield line[7 : line.index(b'"', 7)].decode(), line
 
 
 def find_line(data: bytes, job_id: str) -> bytes | None:
-    """The line of one job, without reading the others."""
-    text = gzip.decompress(data)
+    """The line of one job, without reading the others. Raises GarbledSegmentError."""
+    text = _unpacked(data)
     start = text.find(b'{"id":"%b"' % job_id.encode())
     return None if start < 0 else text[start : text.index(b"\n", start)]
 
@@ -135,6 +132,16 @@ def read_line(line: bytes) -> tuple[str, dict[bytes, bytes]]:
     record = {name.encode(): text.encode() for name, text in stored["record"].items()}
     binary = {name.encode(): base64.b64decode(text) for name, text in stored.get("binary", {}).items()}
     return stored["id"], record | binary
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        text = gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as garbled:
+        raise GarbledSegmentError from garbled
+    if text and not (text.startswith(b'{"id":"') and text.endswith(b"}\n")):
+        raise GarbledSegmentError
+    return text
 
 
 def _line(job_id: str, record: Record) -> bytes:

@@ -7,15 +7,19 @@ the newest one, and checks one that was noted before.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from libs.store.client import Store
 
-__all__ = ["BrokenChainError", "Chain", "Link", "entry_hash", "verify"]
+__all__ = ["Archived", "BrokenChainError", "Chain", "Link", "entry_hash", "entry_of", "verify"]
 
 _PAGE = 500
 _MEMBERS = ("n", "at", "actor", "api_key", "request", "act", "on", "before", "after", "previous")
+
+
+#: Reads what was archived, oldest first.
+Archived = Callable[[], AsyncIterator[Mapping[str, str]]]
 
 
 class BrokenChainError(Exception):
@@ -32,7 +36,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """What was verified: entries `first` to `last`; before the first lie those that were archived."""
+    """What was verified: entries `first` to `last`."""
 
     first: Link
     last: Link
@@ -44,19 +48,38 @@ def entry_hash(entry: Mapping[str, str]) -> str:
     return hashlib.sha256(b"".join(b"%d:%b," % (len(text), text) for text in members)).hexdigest()
 
 
-async def verify(store: Store, noted: Link | None = None) -> Chain | None:
+async def verify(store: Store, noted: Link | None = None, archived: Archived | None = None) -> Chain | None:
     """Follow the whole chain; None when there is no entry. Raises BrokenChainError and Unavailable.
 
     `noted` is a link that an earlier call told: an entry of that number must be there and have that hash still.
+    `archived` reads the archive. With it the chain must begin with entry 1 and lead from there into Redis, where the
+    last archived entry still is.
     """
+    old = await _followed(archived(), noted) if archived is not None else None
+    live = await _followed(_entries(store), noted, old.last if old is not None else None)
+    earliest = old or live
+    first = earliest.first if earliest is not None else None
+    if archived is not None and first is not None and first.number != 1:
+        raise BrokenChainError(f"entries 1 to {first.number - 1} are missing")
+    if old is not None and (live is None or not live.first.number <= old.last.number <= live.last.number):
+        raise BrokenChainError(f"entry {old.last.number}, the last in the archive, is missing in Redis")
+    if noted is not None and (first is None or live is None or not first.number <= noted.number <= live.last.number):
+        raise BrokenChainError(f"entry {noted.number} is gone")
+    return Chain(first, live.last) if first is not None and live is not None else None
+
+
+async def _followed(
+    entries: AsyncIterator[Mapping[str, str]], noted: Link | None, joint: Link | None = None
+) -> Chain | None:
+    """Follow a run of entries; none of them may differ from those that are known already."""
     first = last = None
-    async for entry in _entries(store):
+    async for entry in entries:
         last = _follow(last, entry)
         first = first or last
         if noted is not None and last.number == noted.number and last.hash != noted.hash:
             raise BrokenChainError(f"entry {last.number} is not the one that was noted")
-    if noted is not None and (first is None or last is None or not first.number <= noted.number <= last.number):
-        raise BrokenChainError(f"entry {noted.number} is gone")
+        if joint is not None and last.number == joint.number and last.hash != joint.hash:
+            raise BrokenChainError(f"entry {last.number} is not the one in the archive")
     return Chain(first, last) if first is not None and last is not None else None
 
 
@@ -73,13 +96,14 @@ def _follow(last: Link | None, entry: Mapping[str, str]) -> Link:
     return Link(number, entry["hash"])
 
 
-async def _entries(store: Store) -> AsyncIterator[dict[str, str]]:
+async def _entries(store: Store) -> AsyncGenerator[Mapping[str, str]]:
     start = "-"
     while page := await store.call("XRANGE", store.keys.audit, start, "+", "COUNT", _PAGE):
         for _entry_id, words in page:
-            yield _members(words)
+            yield entry_of(words)
         start = f"({page[-1][0].decode()}"
 
 
-def _members(words: Sequence[bytes]) -> dict[str, str]:
+def entry_of(words: Sequence[bytes]) -> Mapping[str, str]:
+    """An entry from its members as Redis replies them, name and value by turns."""
     return {name.decode(): text.decode() for name, text in zip(words[::2], words[1::2], strict=True)}

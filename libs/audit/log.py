@@ -1,13 +1,16 @@
-"""Reading the audit log, and letting go of what was archived."""
+"""Reading the audit log."""
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from libs.audit.act import Act, read_act
+from libs.errors import Unavailable
 from libs.store.client import Store
+from libs.store.stream import Older, newest_first
 
-__all__ = ["Acts", "WantedActs", "forget_archived", "list_acts", "read_acts"]
+__all__ = ["Acts", "WantedActs", "list_acts", "read_acts"]
 
 _SCAN_MAX = 1_000
 
@@ -33,31 +36,37 @@ class Acts:
     before: str | None
 
 
-async def list_acts(store: Store, wanted: WantedActs, *, limit: int, before: str = "") -> Acts:
-    """A page, newest first. At most 1,000 entries are looked at: a page may be short and still have more behind it."""
+async def list_acts(
+    store: Store, wanted: WantedActs, *, limit: int, before: str = "", older: Older | None = None
+) -> Acts:
+    """A page, newest first; `older` reads what was archived.
+
+    At most 1,000 entries are looked at, fewer where the archive is away: a page may be short and have more behind it.
+    Raises Unavailable when nothing could be looked at.
+    """
     found: list[Act] = []
-    seen, start = 0, f"({before}" if before else "+"
-    while seen < _SCAN_MAX:
-        page = await store.call("XREVRANGE", store.keys.audit, start, "-", "COUNT", limit + 1)
-        for entry_id, words in page:
-            one = read_act(entry_id, words)
-            if wanted.fits(one):
-                if len(found) == limit:
-                    return Acts(tuple(found), found[-1].entry_id)
-                found.append(one)
-        if len(page) <= limit:
-            return Acts(tuple(found), None)
-        seen, start = seen + len(page), f"({page[-1][0].decode()}"
-    return Acts(tuple(found), start[1:])
+    seen, position = 0, None
+    try:
+        async with aclosing(newest_first(store, store.keys.audit, before, limit + 1, older)) as entries:
+            async for entry_id, words in entries:
+                one = read_act(entry_id, words)
+                if wanted.fits(one):
+                    if len(found) == limit:
+                        return Acts(tuple(found), found[-1].entry_id)
+                    found.append(one)
+                seen, position = seen + 1, one.entry_id
+                if one.number == 1:
+                    break
+                if seen >= _SCAN_MAX:
+                    return Acts(tuple(found), position)
+    except Unavailable:
+        if position is None:
+            raise
+        return Acts(tuple(found), position)
+    return Acts(tuple(found), None)
 
 
 async def read_acts(store: Store, *, after: str = "", limit: int) -> tuple[Act, ...]:
-    """At most `limit` acts, oldest first, from behind the entry `after`: for whoever archives them."""
+    """At most `limit` acts, oldest first, from behind the entry `after`."""
     page = await store.call("XRANGE", store.keys.audit, f"({after}" if after else "-", "+", "COUNT", limit)
     return tuple(read_act(entry_id, words) for entry_id, words in page)
-
-
-async def forget_archived(store: Store, through: str) -> int:
-    """Drop what lies before the entry `through`, archived all; how many. It stays itself, as the chain's start."""
-    dropped: int = await store.call("XTRIM", store.keys.audit, "MINID", through)
-    return dropped

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from libs.errors import Refusal
+from libs.errors import Refusal, Unavailable
 from libs.ids import is_id
 from libs.jobs.job import Job, read_job
 from libs.store.client import Store
@@ -114,22 +114,28 @@ async def page_of(
     *,
     enough: Callable[[], bool] = lambda: False,
 ) -> Page:
-    """The wanted ones among the first of these.
+    """The wanted ones among the first of these, each with its place in the list.
 
-    At most 1,000 jobs are looked at for one page, fewer when that is `enough`: a page may be short, even empty, and
-    still have a `before` to go on from.
+    At most 1,000 jobs are looked at for one page, fewer when that is `enough` or where the archive is away: a page may
+    be short, even empty, and still have a `before` to go on from. Raises Unavailable when nothing could be looked at.
     """
     found: list[Job] = []
-    seen = 0
-    async with aclosing(jobs):
-        async for job_id, job in jobs:
-            if job is not None and wanted.fits(job):
-                if len(found) == limit:
-                    return Page(tuple(found), found[-1].id)
-                found.append(job)
-            seen += 1
-            if seen >= _SCAN_MAX or enough():
-                return Page(tuple(found), job_id)
+    seen, position, listed = 0, None, None
+    try:
+        async with aclosing(jobs):
+            async for place, job in jobs:
+                if job is not None and wanted.fits(job):
+                    if len(found) == limit:
+                        return Page(tuple(found), listed)
+                    found.append(job)
+                    listed = place
+                seen, position = seen + 1, place
+                if seen >= _SCAN_MAX or enough():
+                    return Page(tuple(found), position)
+    except Unavailable:
+        if position is None:
+            raise
+        return Page(tuple(found), position)
     return Page(tuple(found), None)
 
 

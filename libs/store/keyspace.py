@@ -56,7 +56,7 @@ HEADS: dict[str, Head] = {
     ),
     "dead": Head("dead", "", "ZSET", "jobs given up after crashes, by time", "until replayed or retention"),
     "dead_owners": Head("deadowners", "", "HASH", "whose the dead jobs are", "until replayed or retention"),
-    "recent": Head("recent", "", "STREAM", "the newest 100,000 admissions: job and user", "always"),
+    "recent": Head("recent", "", "STREAM", "the newest admissions, 100,000 at most: job and user", "archived"),
     # batches
     "batch": Head("batch:", "batch", "HASH", "a batch, and how many of its items have which status", "retention"),
     "batch_ended": Head(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from libs.archive.moving import archive_finished
@@ -10,13 +13,23 @@ from libs.artifacts.keep import keep
 from libs.artifacts.objects import Objects
 from libs.store.client import Store
 from tests.fakes.hands import end, start
+from tests.servers import S3Server
 
-__all__ = ["PNG", "archive_all", "keys_naming", "make_artifact", "run_one"]
+__all__ = ["PNG", "archive_all", "keys_naming", "make_artifact", "own_bucket", "run_one"]
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000001"
     "00ffff03000006000557bfabd40000000049454e44ae426082"
 )
+
+
+@asynccontextmanager
+async def own_bucket(s3: S3Server) -> AsyncIterator[Objects]:
+    """A new bucket on a server that others use as well."""
+    objects = Objects(s3.endpoint, s3.access_key, s3.secret_key, f"arqade-{secrets.token_hex(8)}")
+    await objects.open()
+    yield objects
+    objects.close()
 
 
 async def archive_all(store: Store, objects: Objects) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import Response
 
 from apps.api import admin_answers, answers
@@ -10,6 +12,7 @@ from apps.api.paging import page, read_page
 from apps.api.queries import ActQuery
 from apps.api.request import Request
 from apps.api.routing import route
+from libs.archive.logs import audit_log, read_backwards
 from libs.audit.log import WantedActs, list_acts
 
 __all__ = ["ROUTES"]
@@ -19,7 +22,9 @@ async def list_page(request: Request) -> Response:
     """What admins did, newest first; by `?act=`, on whom `?on=` and by whom `?actor=` if wished."""
     wish, query = read_page(request), request.query_params
     wanted = WantedActs(act=query.get("act"), on=query.get("on"), actor=query.get("actor"))
-    found = await list_acts(request.resources.cells.shared, wanted, limit=wish.limit, before=wish.after)
+    store = request.resources.cells.shared
+    older = partial(read_backwards, request.resources.objects, audit_log(store.keys))
+    found = await list_acts(store, wanted, limit=wish.limit, before=wish.after, older=older)
     return page(request, [act_view(act) for act in found.found], found.before)
 
 

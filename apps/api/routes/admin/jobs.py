@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.responses import Response
 
 from apps.api.admin_answers import DeadJob, RunningJob
@@ -15,6 +17,7 @@ from apps.api.responses import Json
 from apps.api.routing import route
 from libs.access.users import load_user
 from libs.admission.replay import replay_dead
+from libs.archive.logs import admissions, read_backwards
 from libs.jobs.dead import list_dead
 from libs.jobs.recent import list_recent
 
@@ -26,7 +29,10 @@ async def list_page(request: Request) -> Response:
     wish, wanted, cells = read_page(request), wanted_jobs(request), request.resources.cells
     user_id, records = request.query_params.get("user_id"), request.resources.records
     if user_id is None:
-        found = await list_recent(cells.shared, wanted, limit=wish.limit, before=wish.after, find=records.find_any_job)
+        older = partial(read_backwards, request.resources.objects, admissions(cells.shared.keys))
+        found = await list_recent(
+            cells.shared, wanted, limit=wish.limit, before=wish.after, find=records.find_any_job, older=older
+        )
     else:
         await load_user(cells.shared, user_id)
         found = await records.list_jobs(user_id, wanted, limit=wish.limit, before=wish.after or None)

@@ -132,7 +132,7 @@ async def test_jobs_by_user_status_and_kind(api: Api, admin: dict[str, str]) -> 
 async def test_a_page_looks_at_a_thousand_jobs_and_goes_on_from_there(
     api: Api, admin: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("libs.jobs.recent._SCAN_MAX", 3)
+    monkeypatch.setattr("libs.jobs.lookup._SCAN_MAX", 3)
     someone = await customer_of(api)
     first = await someone.job()
     await someone.delete(f"/api/v1/jobs/{first['id']}")

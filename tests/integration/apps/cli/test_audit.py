@@ -4,13 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import RedisServer
+from tests.servers import RedisServer, S3Server
 from tests.system import run_arqade
 
 
 @pytest.fixture
-def environment(valkey: RedisServer) -> dict[str, str]:
-    return {"REDIS_URL": valkey.url, "API_KEY_PEPPER": "a pepper that is long enough to be one"}
+def environment(valkey: RedisServer, s3: S3Server) -> dict[str, str]:
+    return {
+        "REDIS_URL": valkey.url,
+        "API_KEY_PEPPER": "a pepper that is long enough to be one",
+        "MINIO_ENDPOINT": s3.endpoint,
+        "MINIO_ACCESS_KEY": s3.access_key,
+        "MINIO_SECRET_KEY": s3.secret_key,
+    }
 
 
 def test_the_log_of_the_command_lines_own_acts_holds(tmp_path: Path, environment: dict[str, str]) -> None:

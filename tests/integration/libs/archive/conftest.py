@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -10,14 +10,14 @@ from libs.ids import new_id
 from libs.store.cells import Cells
 from libs.store.client import Store
 from tests.conftest import S3Server
+from tests.fakes.history import own_bucket
 
 
 @pytest.fixture
-def objects(s3: S3Server) -> Iterator[Objects]:
-    """The session's bucket, which holds what other tests left: use users of your own."""
-    opened = Objects(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket)
-    yield opened
-    opened.close()
+async def objects(s3: S3Server) -> AsyncIterator[Objects]:
+    """A bucket of the test's own: what is archived of all users has no name of its own."""
+    async with own_bucket(s3) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from libs.access.plans import Plans, put_plan
 from libs.access.users import begin_erasure, create_user, update_user
 from libs.audit.act import Act, Actor
 from libs.audit.chain import BrokenChainError, Chain, Link, verify
-from libs.audit.log import WantedActs, forget_archived, list_acts, read_acts
+from libs.audit.log import WantedActs, list_acts, read_acts
 from libs.errors import Refusal
 from libs.store.client import Store
 
@@ -140,16 +140,6 @@ async def test_a_log_that_was_cut_off_shows_to_who_noted_its_end(store: Store) -
     assert (await verified(store)).last.number == 4
     with pytest.raises(BrokenChainError, match="entry 5 is gone"):
         await verify(store, noted)
-
-
-async def test_what_was_archived_may_go_and_the_chain_goes_on_from_there(store: Store) -> None:
-    await some_acts(store, 5)
-    third = (await read_acts(store, limit=3))[-1]
-    assert await forget_archived(store, third.entry_id) == 2
-    await update_user(store, (await acts(store))[0].on, plan="pro", by=ADA)
-    chain = await verified(store)
-    assert (chain.first.number, chain.last.number) == (3, 6)
-    assert [one.number for one in await read_acts(store, after=third.entry_id, limit=2)] == [4, 5]
 
 
 async def test_pages_are_newest_first_and_can_be_narrowed(store: Store) -> None:
