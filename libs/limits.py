@@ -48,7 +48,10 @@ __all__ = [
     "PRIORITY_MAX",
     "SCHEDULE_S_MAX",
     "SERVER_SLOTS_MAX",
+    "SINGLE_PUT_BYTES_MAX",
     "STREAMS_PER_API_KEY_MAX",
+    "UPLOAD_PARTS_MAX",
+    "UPLOAD_PART_BYTES_MIN",
     "VALIDATION_ERRORS_MAX",
     "WORKFLOWS_MAX",
     "WORKFLOW_BYTES_MAX",
@@ -162,3 +165,9 @@ WORKFLOW_BYTES_MAX: Final = 256 * 1024
 WORKFLOW_PARAMETERS_MAX: Final = 64
 WORKFLOW_CHOICES_MAX: Final = 200
 WORKFLOW_UNITS_MAX: Final = 1_000
+
+#: What S3 takes in one PUT; larger files are sent in parts.
+SINGLE_PUT_BYTES_MAX: Final = 5 * 2**30
+#: Parts of one upload, as many as an S3 server lists at once; and the size of a part, where that makes no more of them.
+UPLOAD_PARTS_MAX: Final = 1_000
+UPLOAD_PART_BYTES_MIN: Final = 8 * 2**20

@@ -148,10 +148,15 @@ class FetchedUpload(Answer):
 
 
 class NewUploadUrl(FetchedUpload):
-    """An upload that waits for its bytes: send them to `url` by `method`."""
+    """An upload that waits for its bytes: send them to `url` by `method`.
+
+    One that is sent in parts has no `url`: each `part_bytes` of it, and what is left, go to the next of `part_urls`.
+    """
 
     method: Literal["PUT"]
-    url: str
+    url: str | None
+    part_bytes: Count | None
+    part_urls: list[str] | None
 
 
 class MyKey(Answer):

@@ -26,8 +26,10 @@ from minio.error import MinioException
 from minio.helpers import ObjectWriteResult
 from urllib3.exceptions import HTTPError
 
+from libs.artifacts import multipart
 from libs.artifacts.bucket import make_ready
 from libs.artifacts.chain import Chain
+from libs.artifacts.multipart import Parts
 from libs.artifacts.names import attachment
 from libs.artifacts.outage import as_unavailable, found
 from libs.artifacts.pool import ObjectPool
@@ -196,6 +198,24 @@ class Objects:
         """A URL that writes an object. It limits neither size nor type: check what has arrived."""
         ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
         return self._public.get_presigned_url("PUT", self.bucket, name, expires=ttl)
+
+    async def begin_parts(self, name: str) -> str:
+        """Begin an object that is sent in parts; the store's id of that beginning."""
+        return await self._run(lambda: multipart.begin(self._client, self.bucket, name))
+
+    async def put_together(self, name: str, begun: str, size_bytes: int) -> Parts | None:
+        """Make an object of its parts once all have arrived; see `libs.artifacts.multipart`."""
+        return await self._run(lambda: multipart.put_together(self._client, self.bucket, name, begun, size_bytes))
+
+    async def abort_parts(self, name: str, begun: str) -> None:
+        """Give up an object that is sent in parts; again is fine."""
+        await self._run(lambda: multipart.abort(self._client, self.bucket, name, begun))
+
+    def presigned_part(self, name: str, begun: str, number: int, ttl_s: int) -> str:
+        """A URL that writes one part, counted from 1."""
+        which = {"partNumber": str(number), "uploadId": begun}
+        ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
+        return self._public.get_presigned_url("PUT", self.bucket, name, expires=ttl, extra_query_params=dict(which))
 
     # Below this line everything runs in a thread.
 

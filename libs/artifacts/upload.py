@@ -33,6 +33,7 @@ class Upload:
 
     `expires_at_ms` is when a pending upload's URL lapses, or until when a completed upload is kept. `page_count` is
     known of completed pictures. `refusal` is what a refused one was told: pointer, detail, code.
+    `multipart` is the store's id of what is sent in parts.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Upload:
     sha256: str | None = None
     page_count: int | None = None
     refusal: tuple[str, str, str] | None = None
+    multipart: str | None = None
 
     @property
     def object_name(self) -> str:
@@ -89,4 +91,5 @@ def _read(upload_id: str, record: Mapping[str, str]) -> Upload:
         sha256=record.get("sha256"),
         page_count=int(record["pages"]) if "pages" in record else None,
         refusal=(record["refused_pointer"], record["refused_detail"], record["refused_code"]) if refused else None,
+        multipart=record.get("multipart"),
     )

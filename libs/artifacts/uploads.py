@@ -3,7 +3,7 @@
     pending ──complete──▶ completed ──▶ expired
        │                                  ▲
        ├──complete, not as declared──▶ refused
-       └──never completed─────────────────┘
+       └──never completed, discarded──────┘
 
 A presigned URL limits neither size nor type, so what arrived is looked at when the caller says that it is complete.
 The URL outlives that moment; the SHA-256 found then is checked again whenever the file is read.
@@ -12,15 +12,25 @@ The URL outlives that moment; the SHA-256 found then is checked again whenever t
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 from libs.artifacts.arrival import UPLOAD_TYPES, Arrived, examine
+from libs.artifacts.multipart import PartsError, part_bytes_of
 from libs.artifacts.names import clean_filename, upload_name
 from libs.artifacts.objects import URL_TTL_S_MAX, Objects
-from libs.artifacts.scripts import CREATE_UPLOAD, EXPIRE_UPLOADS, RELEASE_UPLOAD, RETAIN_UPLOAD, SETTLE_UPLOAD
+from libs.artifacts.scripts import (
+    CREATE_UPLOAD,
+    DISCARD_UPLOAD,
+    EXPIRE_UPLOADS,
+    RELEASE_UPLOAD,
+    RETAIN_UPLOAD,
+    SETTLE_UPLOAD,
+)
 from libs.artifacts.storage import storage_exceeded
 from libs.artifacts.upload import Upload, UploadedFile, find_upload, load_upload, not_found
 from libs.errors import Failure, Refusal, Unavailable, invalid
 from libs.ids import is_id, new_id
+from libs.limits import SINGLE_PUT_BYTES_MAX
 from libs.store.client import Store
 
 __all__ = [
@@ -30,6 +40,7 @@ __all__ = [
     "UploadedFile",
     "complete_upload",
     "create_upload",
+    "discard_upload",
     "expire_uploads",
     "load_upload",
     "open_upload",
@@ -58,13 +69,18 @@ async def create_upload(
     bytes_max: int,
     pending_max: int = PENDING_UPLOADS_MAX,
     stored_max: int | None = None,
-) -> tuple[Upload, str]:
+    in_parts: bool = False,
+) -> tuple[Upload, tuple[str, ...]]:
     """A pending upload and the URL to PUT its bytes to, which works for `url_ttl_s` (a week at most).
+
+    `in_parts`: one URL for each part of `part_bytes_of(size_bytes)`, in order.
 
     `stored_max` is how many bytes its user may store in all. Raises Refusal (422, or 429 with too many pending ones or
     too much stored) and Unavailable.
     """
     filename, content_type = _checked(filename, content_type, size_bytes, bytes_max)
+    if not in_parts and size_bytes > SINGLE_PUT_BYTES_MAX:
+        raise invalid("#/multipart", f"more than {SINGLE_PUT_BYTES_MAX} bytes are sent in parts", "parts_needed")
     upload_id, url_ttl_s = new_id("upload"), min(url_ttl_s, URL_TTL_S_MAX)
     reply = await store.run(
         CREATE_UPLOAD,
@@ -86,7 +102,22 @@ async def create_upload(
         raise Refusal("rate_limited", detail, retry_after_s=int(reply[1]) / 1_000)
     created, expires = int(reply[1]), int(reply[2])
     upload = Upload(upload_id, user_id, filename, content_type, size_bytes, "pending", created, expires)
-    return upload, objects.presigned_put(upload.object_name, url_ttl_s)
+    if in_parts:
+        return await _begin(store, objects, upload, url_ttl_s)
+    return upload, (objects.presigned_put(upload.object_name, url_ttl_s),)
+
+
+async def _begin(store: Store, objects: Objects, upload: Upload, url_ttl_s: int) -> tuple[Upload, tuple[str, ...]]:
+    """Begin what is sent in parts. Its record is there before: what is begun and not noted has no parts and no URL."""
+    try:
+        begun = await objects.begin_parts(upload.object_name)
+    except Unavailable:
+        await store.run(DISCARD_UPLOAD, args=[upload.id, upload.user_id])
+        raise
+    await store.call("HSET", store.keys.upload + upload.id, "multipart", begun)
+    count = -(-upload.size_bytes // part_bytes_of(upload.size_bytes))
+    urls = [objects.presigned_part(upload.object_name, begun, at + 1, url_ttl_s) for at in range(count)]
+    return replace(upload, multipart=begun), tuple(urls)
 
 
 async def complete_upload(
@@ -105,6 +136,17 @@ async def complete_upload(
     if upload.status != "completed":
         raise Refusal("conflict", f"the upload is {upload.status}")
     return upload
+
+
+async def discard_upload(store: Store, objects: Objects, user_id: str, upload_id: str) -> None:
+    """Remove an upload, whatever is going to ask for it; again is fine. Raises Refusal (404) and Unavailable.
+
+    A URL that still works may write the object once more: the sweep removes that when the URL has lapsed.
+    """
+    upload = await load_upload(store, user_id, upload_id)
+    if await store.run(DISCARD_UPLOAD, args=[upload.id, user_id]) == b"not_found":
+        raise not_found()
+    await _remove_if_possible(objects, upload.object_name, upload.multipart)
 
 
 async def retain_upload(store: Store, user_id: str, upload_id: str, kept_s: int) -> None:
@@ -145,10 +187,10 @@ async def expire_uploads(store: Store, objects: Objects, *, limit: int = _SWEPT_
     Call it again at once when it returns `limit`. Raises Unavailable, and goes on from there the next time.
     """
     due = [word.decode() for word in await store.run(EXPIRE_UPLOADS, args=[limit])]
-    for upload_id, user_id, created in zip(due[::3], due[1::3], due[2::3], strict=True):
-        await objects.remove(upload_name(user_id, upload_id, int(created)))
+    for upload_id, user_id, created, begun in zip(due[::4], due[1::4], due[2::4], due[3::4], strict=True):
+        await _remove(objects, upload_name(user_id, upload_id, int(created)), begun)
         await store.run(RELEASE_UPLOAD, args=[upload_id, user_id, _EPITAPH_MS])
-    return len(due) // 3
+    return len(due) // 4
 
 
 def _checked(filename: str, content_type: str, size_bytes: int, bytes_max: int) -> tuple[str, str]:
@@ -169,10 +211,14 @@ async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int) -
     """Settle it by what has arrived; whoever comes second changes nothing."""
     found: dict[str, str]
     try:
+        if upload.multipart is not None:
+            await _put_together(objects, upload, upload.multipart)
         arrived = await examine(
             objects, upload.object_name, content_type=upload.content_type, size_bytes=upload.size_bytes
         )
     except Refusal as refusal:
+        if refusal.code == "conflict":
+            raise
         status, found = "refused", _refused(refusal)
     else:
         if arrived is None:
@@ -181,7 +227,18 @@ async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int) -
     words = [word for field in found.items() for word in field]
     now = await store.run(SETTLE_UPLOAD, args=[upload.id, upload.user_id, status, kept_s * 1_000, *words])
     if now == b"refused":
-        await _remove_if_possible(objects, upload.object_name)
+        await _remove_if_possible(objects, upload.object_name, upload.multipart)
+
+
+async def _put_together(objects: Objects, upload: Upload, begun: str) -> None:
+    """Make the object of its parts; nothing happens when that was done before."""
+    try:
+        parts = await objects.put_together(upload.object_name, begun, upload.size_bytes)
+    except PartsError as wrong:
+        raise invalid("#/size_bytes", str(wrong), "wrong_parts") from None
+    if parts is not None and not parts.whole:
+        detail = f"{parts.size_bytes} of {upload.size_bytes} bytes have arrived: PUT the parts that are missing"
+        raise Refusal("conflict", detail)
 
 
 def _completed(arrived: Arrived) -> dict[str, str]:
@@ -193,9 +250,15 @@ def _refused(refusal: Refusal) -> dict[str, str]:
     return {f"refused_{member}": refusal.errors[0][member] for member in ("pointer", "detail", "code")}
 
 
-async def _remove_if_possible(objects: Objects, name: str) -> None:
+async def _remove(objects: Objects, name: str, begun: str | None) -> None:
+    if begun:
+        await objects.abort_parts(name, begun)
+    await objects.remove(name)
+
+
+async def _remove_if_possible(objects: Objects, name: str, begun: str | None) -> None:
     try:
-        await objects.remove(name)
+        await _remove(objects, name, begun)
     except Unavailable:
         return  # the sweep does it, once the URL has lapsed
 

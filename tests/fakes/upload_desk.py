@@ -27,7 +27,7 @@ class Desk:
         ttl_s: int = 60,
         pending_max: int = 100,
     ) -> tuple[Upload, str]:
-        return await create_upload(
+        upload, (url,) = await create_upload(
             self.store,
             self.objects,
             self.user_id,
@@ -38,6 +38,7 @@ class Desk:
             bytes_max=BYTES_MAX,
             pending_max=pending_max,
         )
+        return upload, url
 
     async def send(self, data: bytes, content_type: str = "image/png", size: int | None = None) -> tuple[Upload, str]:
         upload, url = await self.create(len(data) if size is None else size, content_type)

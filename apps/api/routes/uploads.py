@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from apps.api.answers import FetchedUpload, NewUploadUrl
@@ -12,7 +12,8 @@ from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
 from apps.api.views import upload_view
-from libs.artifacts.uploads import complete_upload, create_upload, load_upload
+from libs.artifacts.multipart import part_bytes_of
+from libs.artifacts.uploads import complete_upload, create_upload, discard_upload, load_upload
 from libs.errors import Refusal
 
 __all__ = ["ROUTES"]
@@ -26,15 +27,16 @@ class NewUpload(BaseModel):
     filename: str
     content_type: str
     size_bytes: int
+    multipart: bool = Field(default=False, description="Whether it is sent in parts: large files, or poor connections")
 
 
 async def create(request: Request) -> Response:
-    """201 with the URL that takes the bytes, by PUT."""
+    """201 with the URL that takes the bytes by PUT, or with `multipart` one for each part."""
     settings, resources = request.api.settings, request.resources
     if not settings.uploads_enabled:
         raise Refusal("feature_disabled", "Uploads are switched off")
     wanted = validated(NewUpload, await read_object(request))
-    upload, url = await create_upload(
+    upload, urls = await create_upload(
         request.home,
         resources.objects,
         request.caller.user_id,
@@ -44,10 +46,17 @@ async def create(request: Request) -> Response:
         url_ttl_s=settings.upload_url_ttl,
         bytes_max=settings.upload_bytes_max,
         stored_max=request.caller.limits.stored_bytes_max,
+        in_parts=wanted.multipart,
     )
     resources.metrics.uploads.labels("created").inc()
     view = upload_view(upload)
-    return Json({**view, "method": "PUT", "url": url}, 201, {"Location": view["links"]["self"]})
+    where = {
+        "method": "PUT",
+        "url": None if wanted.multipart else urls[0],
+        "part_bytes": part_bytes_of(upload.size_bytes) if wanted.multipart else None,
+        "part_urls": urls if wanted.multipart else None,
+    }
+    return Json({**view, **where}, 201, {"Location": view["links"]["self"]})
 
 
 async def complete(request: Request) -> Response:
@@ -70,6 +79,14 @@ async def fetch(request: Request) -> Response:
     """One of the caller's uploads."""
     upload_id = request.path_params["upload_id"]
     return Json(upload_view(await load_upload(request.home, request.caller.user_id, upload_id)))
+
+
+async def discard(request: Request) -> Response:
+    """204: the upload is removed, whatever is going to ask for it, and counts no more; again is fine."""
+    resources, upload_id = request.resources, request.path_params["upload_id"]
+    await discard_upload(request.home, resources.objects, request.caller.user_id, upload_id)
+    resources.metrics.uploads.labels("deleted").inc()
+    return Response(status_code=204)
 
 
 ROUTES = [
@@ -96,4 +113,5 @@ ROUTES = [
     route(
         "GET", "/api/v1/uploads/{upload_id}", fetch, scope="uploads:write", bucket="reads", answers={200: FetchedUpload}
     ),
+    route("DELETE", "/api/v1/uploads/{upload_id}", discard, scope="uploads:write", bucket="reads", answers={204: ()}),
 ]

@@ -6,6 +6,7 @@ from libs.store.script import Script
 
 __all__ = [
     "CREATE_UPLOAD",
+    "DISCARD_UPLOAD",
     "ERASE_UPLOADS",
     "EXPIRE_UPLOADS",
     "FORGET_STORED",
@@ -23,6 +24,7 @@ def _script(*files: str, allow_oom: bool = False) -> Script:
 CREATE_UPLOAD = _script("stored.lua", "create_upload.lua")
 SETTLE_UPLOAD = _script("stored.lua", "settle_upload.lua", allow_oom=True)
 RETAIN_UPLOAD = _script("retain_upload.lua")
+DISCARD_UPLOAD = _script("stored.lua", "discard_upload.lua", allow_oom=True)
 RELEASE_UPLOAD = _script("stored.lua", "release_upload.lua", allow_oom=True)
 FORGET_STORED = _script("stored.lua", "forget_stored.lua", allow_oom=True)
 LOOK_AT_STORED = _script("stored.lua", "look_at_stored.lua", allow_oom=True)

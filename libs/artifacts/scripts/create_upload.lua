@@ -19,7 +19,7 @@ end
 
 count_upload(user, tonumber(ARGV[5]))
 redis.call('HSET', KEY.upload .. id, 'held', ARGV[5], 'user', user, 'filename', ARGV[3], 'content_type', ARGV[4], 'size', ARGV[5],
-  'status', 'pending', 'created', digits(now), 'expires', digits(expires))
+  'status', 'pending', 'created', digits(now), 'expires', digits(expires), 'url_until', digits(expires))
 redis.call('PEXPIREAT', KEY.upload .. id, digits(expires + MARGIN_MS))
 redis.call('ZADD', KEY.uploads, digits(expires + GRACE_MS), id)
 redis.call('ZREMRANGEBYSCORE', pending, '-inf', '(' .. digits(now))

@@ -6,7 +6,7 @@
 -- Returns  the status it has now, or "not_found"
 
 local record = KEY.upload .. ARGV[1]
-local found = redis.call('HMGET', record, 'user', 'status', 'held')
+local found = redis.call('HMGET', record, 'user', 'status', 'held', 'url_until')
 if found[1] ~= ARGV[2] then return 'not_found' end
 if found[2] ~= 'pending' then return found[2] end
 
@@ -21,6 +21,8 @@ if ARGV[3] == 'completed' then
   local expires = now + tonumber(ARGV[4])
   redis.call('HSET', record, 'expires', digits(expires))
   redis.call('PEXPIREAT', record, digits(expires + MARGIN_MS))
-  redis.call('ZADD', KEY.uploads, digits(expires), ARGV[1])
+  -- Where the URL outlives the upload, the sweep waits for what it may still write.
+  local due = found[4] and math.max(expires, tonumber(found[4]) + GRACE_MS) or expires
+  redis.call('ZADD', KEY.uploads, digits(due), ARGV[1])
 end
 return ARGV[3]
