@@ -18,6 +18,7 @@ from libs.artifacts.objects import Objects
 from libs.backends.breaker import Rule as BreakerRule
 from libs.backends.configured import ConfiguredBackend
 from libs.backends.limiter import Rule as LimiterRule
+from libs.backends.prediction import Terms
 from libs.errors import Unavailable
 from libs.jobs.events import EventHub
 from libs.metrics import Metrics
@@ -130,11 +131,33 @@ def _told_by_settings(settings: Settings) -> Iterator[ConfiguredBackend]:
     yield ConfiguredBackend(
         "comfyui", "comfyui", bool(servers), rule, servers=servers, timeout_s=settings.comfyui_timeout
     )
-    limits = {"create": LimiterRule(settings.replicate_rpm), "read": LimiterRule(settings.replicate_reads_rpm)}
-    token = settings.replicate_api_token.get_secret_value() if settings.replicate_api_token else ""
-    yield ConfiguredBackend("replicate", "prediction", bool(token), rule, limits, secret=token)
+    yield _prediction_api(settings, rule)
     for name in dict.fromkeys((*settings.vision_providers, *VISION_PROVIDERS)):
         yield _vision_provider(settings, name, rule)
+
+
+def _prediction_api(settings: Settings, rule: BreakerRule) -> ConfiguredBackend:
+    token = settings.replicate_api_token.get_secret_value() if settings.replicate_api_token else ""
+    window_s = settings.replicate_window_s
+    create = LimiterRule(settings.replicate_rpm, window_s=window_s)
+    read = LimiterRule(settings.replicate_reads_rpm, window_s=window_s)
+    return ConfiguredBackend(
+        "replicate",
+        "prediction",
+        bool(token),
+        rule,
+        {"create": create, "read": read},
+        url=settings.replicate_url,
+        secret=token,
+        timeout_s=settings.replicate_max_wait_ms / 1_000,
+        in_flight_max=settings.replicate_in_flight_max,
+        terms=Terms(
+            settings.replicate_image_model,
+            tuple(settings.replicate_models),
+            settings.replicate_default_aspect_ratio,
+            settings.replicate_image_member,
+        ),
+    )
 
 
 def _vision_provider(settings: Settings, name: str, rule: BreakerRule) -> ConfiguredBackend:

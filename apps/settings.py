@@ -134,9 +134,17 @@ class Settings(BaseSettings):
     comfyui_url: str | None = None
     comfyui_timeout: float = Field(300.0, gt=0)
     ocr_processes: int = Field(1, ge=1, le=64)
+    replicate_url: HttpUrlText = "https://api.replicate.com/v1"
     replicate_api_token: SecretStr | None = None
     replicate_rpm: int = Field(450, ge=1, description="Predictions that may be created in a minute, by all workers")
     replicate_reads_rpm: int = Field(3_000, ge=1, description="The same for reads, which the provider counts apart")
+    replicate_window_s: float = Field(60.0, gt=0, le=3_600, description="What the provider takes for a minute")
+    replicate_in_flight_max: int = Field(2_000, ge=1, le=10_000)
+    replicate_image_model: str = Field("", description="The model that is asked when a job names none")
+    replicate_models: Names = ()
+    replicate_image_member: str = Field("image", pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")
+    replicate_default_aspect_ratio: str = ""
+    replicate_max_wait_ms: int = Field(300_000, ge=1_000, le=86_400_000)
     circuit_breaker_threshold: int = Field(5, ge=1, description="Failures in a row after which a backend is left alone")
 
     raw_workflow_classes: Names = Field((), description="Node classes that raw graphs may use beside the core ones")

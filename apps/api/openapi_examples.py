@@ -16,6 +16,11 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "POST /api/v1/ocr": {"upload": "upload_06bd7j3v6c0h2k9m4n8p5q1r7s", "language": "en"},
     "POST /api/v1/batches": {"kind": "generate", "items": [_PICTURE, {"input": _PICTURE, "metadata": {"row": 2}}]},
     "POST /api/v1/batch": {"images": ["https://example.com/1.jpg", "https://example.com/2.jpg"]},
+    "POST /api/v1/optimize": {
+        "image_url": "https://example.com/product.jpg",
+        "prompt": "the same product before a plain white wall",
+        "aspect_ratio": "1:1",
+    },
     "POST /api/v1/uploads": {"filename": "invoice.pdf", "content_type": "application/pdf", "size_bytes": 84_213},
     "POST /api/v1/stream-tokens": {"job_id": "job_06bd7j3v6c0h2k9m4n8p5q1r7s"},
     "POST /admin/users": {"email": "someone@example.com", "role": "pro"},

@@ -27,7 +27,7 @@ def require_urls(request: Request, kind: Kind[Any], wanted: Input, at: Sequence[
         try:
             parse_target(url, request.api.egress_rules)
         except UrlError as error:
-            raise invalid(pointer((*at, member)), str(error), "url_not_allowed") from None
+            raise invalid(pointer((*at, *member.split("/"))), str(error), "url_not_allowed") from None
 
 
 async def stowed(

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from libs.artifacts.objects import Objects
+from libs.artifacts.sharing import share_upload
 from libs.artifacts.uploads import UploadedFile, open_upload
 from libs.backends.backends import Backends
 from libs.errors import Unavailable
@@ -97,6 +98,10 @@ class LiveAttempt:
         """The bytes of a completed upload of this job's user."""
         user_id = self._running.claim.user_id
         return await open_upload(self._store, self._objects, user_id, upload_id, bytes_max=self._upload_bytes_max)
+
+    async def share(self, upload_id: str) -> str | None:
+        """An address that it can be fetched from by those outside, where there is one."""
+        return await share_upload(self._store, self._objects, self._running.claim.user_id, upload_id)
 
     async def settle(self) -> None:
         """Tell what progress was held back: the record's last word on it is the handler's."""

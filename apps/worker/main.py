@@ -19,6 +19,7 @@ from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
 from apps.worker.catalogue import publish_catalogue
 from apps.worker.devices import publish_devices
+from apps.worker.predictions import open_predictions, prediction_tasks
 from apps.worker.run import Runner
 from apps.worker.sweep import Sweeper
 from apps.worker.turns import Turns
@@ -106,6 +107,8 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         resources.background.append(
             asyncio.create_task(publish_devices(resources.cells.shared, backends.comfyui), name="devices")
         )
+    if "net" in queues:
+        resources.background.extend(prediction_tasks(resources, backends.predictions, worker.id))
     if settings.prometheus_port is not None:
         resources.metrics.serve(settings.host, settings.prometheus_port)
     resources.metrics.slots.labels("all").set(settings.arq_worker_concurrency)
@@ -129,19 +132,20 @@ def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -
 
 @asynccontextmanager
 async def _opened_backends(resources: Resources, queues: Sequence[str]) -> AsyncIterator[Backends]:
-    settings, vision = resources.settings, open_vision(resources)
+    settings, vision, predictions = resources.settings, open_vision(resources), open_predictions(resources)
     fleet = resources.backends["comfyui"]
     comfyui = ComfyUI(fleet.servers[0].url if fleet.servers else None, fleet.timeout_s)
     ocr = OcrEngine(settings.ocr_processes)
     warming = asyncio.create_task(_warm_up(ocr, wanted="cpu" in queues and settings.ocr_enabled), name="warm-up")
     try:
-        yield Backends(comfyui, ocr, vision, Egress(settings.egress_rules))
+        yield Backends(comfyui, ocr, vision, Egress(settings.egress_rules), predictions)
     finally:
         warming.cancel()
         await asyncio.gather(warming, return_exceptions=True)
         await ocr.aclose()
         await comfyui.aclose()
         await vision.aclose()
+        await predictions.aclose()
 
 
 async def _warm_up(ocr: OcrEngine, *, wanted: bool) -> None:

@@ -106,6 +106,7 @@ class Objects:
             return Minio(host, access_key, secret_key, secure=secure, region=region, http_client=pool)
 
         self.bucket = bucket
+        self.is_public = public_endpoint is not None
         self._pools = (ObjectPool(connections), ObjectPool(1, read_s=_PROBE_READ_S, retries=0))
         self._client = client(endpoint, self._pools[0])
         self._probe = client(endpoint, self._pools[1])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from libs.backends.comfyui import ComfyUI
 from libs.backends.ocr import OcrEngine
+from libs.backends.prediction import Predictions
 from libs.backends.vision import Vision
 from libs.egress import Egress
 
@@ -20,3 +21,4 @@ class Backends:
     ocr: OcrEngine
     vision: Vision = field(default_factory=Vision)
     egress: Egress = field(default_factory=Egress)
+    predictions: Predictions = field(default_factory=Predictions)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from libs.backends import breaker, limiter
+from libs.backends.prediction.terms import Terms
 from libs.store.client import Store
 
 __all__ = ["ConfiguredBackend", "ConfiguredServer"]
@@ -26,7 +27,8 @@ class ConfiguredBackend:
 
     `limits` holds a rule for each kind of request that its provider counts apart. Whoever needs its breaker or one of
     its limiters gets it here, so that all processes share one under one rule. What a protocol has no use for is empty:
-    a fleet has `servers`, the others have a `url`; `dialect` is how a vision provider is spoken to.
+    a fleet has `servers`, the others have a `url`; `dialect` is how a vision provider or a prediction API is spoken to.
+    `in_flight_max` and `terms` are those of a prediction API: what waits there at once, and which models it runs.
     """
 
     name: str
@@ -40,6 +42,8 @@ class ConfiguredBackend:
     model: str = ""
     dialect: str = ""
     timeout_s: float = 300.0
+    in_flight_max: int = 2_000
+    terms: Terms = field(default_factory=Terms)
 
     def breaker(self, store: Store) -> breaker.Breaker:
         """Its breaker, with a shadow of its own: keep it."""

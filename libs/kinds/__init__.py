@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from libs.kinds import detect, generate, ocr
+from libs.kinds import detect, generate, ocr, optimize
 from libs.kinds.kind import Kind
 from libs.kinds.plugins import GROUP, with_plugins
 
@@ -20,6 +20,7 @@ _OURS: tuple[Kind[Any], ...] = (
     detect.KIND,
     generate.KIND,
     ocr.KIND,
+    optimize.KIND,
 )
 
 

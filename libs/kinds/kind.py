@@ -139,6 +139,12 @@ class Attempt(Protocol):
     async def open(self, upload_id: str) -> UploadedFile:
         """The bytes of a completed upload of this job's user; raises Failure when there is none."""
 
+    async def share(self, upload_id: str) -> str | None:
+        """An address that a completed upload can be fetched from by those outside, for an hour.
+
+        None where the object store has no public address; raises Failure when there is no such upload.
+        """
+
 
 def _one_unit(_wanted: Any) -> int:
     return 1
@@ -166,7 +172,8 @@ class Kind(Generic[InputT]):
     `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own, and of
     one of `upload_types` where those are given.
-    `urls` are the addresses in an input, by member: the egress guard's rules are applied at submission too.
+    `urls` are the addresses in an input, by member (`a/b` is within `a`): the egress guard's rules are applied at
+    submission too.
     `inline_file` says which member may be a file. `backend` names the catalogue that `check` is given.
     `cache` is for kinds whose results may stand for those of the same work done again.
     `abandon` ends what an earlier attempt submitted, for a job that was canceled while no worker held it.

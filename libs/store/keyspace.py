@@ -126,6 +126,11 @@ HEADS: dict[str, Head] = {
     "limiter_under_way": Head(
         "limiterunderway:", "limiter", "ZSET", "requests booked or under way, by their lease", "while any"
     ),
+    "predictions": Head(
+        "predictions:", "backend", "HASH", "job and creation time of each prediction that is waited for", "while any"
+    ),
+    "prediction": Head("prediction:", "job", "STRING", "the end of a prediction, as last seen", "10 min"),
+    "prediction_poller": Head("predictionpoller:", "backend", "STRING", "which worker polls a provider now", "seconds"),
     "breaker": Head("breaker:", "backend", "HASH", "a circuit breaker's state and counts", "1 h after its last use"),
 }
 
@@ -205,6 +210,9 @@ class Keyspace:
     limiter_row: str
     limiter_log: str
     limiter_under_way: str
+    predictions: str
+    prediction: str
+    prediction_poller: str
     breaker: str
 
     @classmethod

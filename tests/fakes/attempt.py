@@ -67,6 +67,10 @@ class FakeAttempt:
         except KeyError:
             raise Failure("upload_not_found", "there is no such upload", fault="caller") from None
 
+    async def share(self, upload_id: str) -> str | None:
+        await self.open(upload_id)
+        return None
+
     def next_attempt(self) -> FakeAttempt:
         """The attempt of whoever takes the job over: it knows the last submission, and nothing else."""
         last = self.submissions[-1] if self.submissions else self.submission
