@@ -14,14 +14,26 @@ from starlette.types import Receive
 from libs import limits
 from libs.errors import Refusal, invalid
 
-__all__ = ["parse_json", "read_bytes", "read_json", "read_object", "read_text"]
+__all__ = ["parse_json", "read_bytes", "read_json", "read_object", "read_object_if_any", "read_text"]
 
 _JSON = re.compile(rb"""application/json\s*(?:;\s*charset="?utf-8"?\s*)?""", re.IGNORECASE)
 
 
 async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object that the body is. Refuses: see `read_json`; `validation_failed` when it is something else."""
-    body = await read_json(request)
+    return _object(await read_json(request))
+
+
+async def read_object_if_any(request: Request) -> dict[str, Any]:
+    """The same of a body that may be left out; many clients name a content type even then."""
+    text = await read_bytes(request.receive)
+    if not text:
+        return {}
+    _refuse_other_types(request)
+    return _object(parse_json(text))
+
+
+def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise invalid("#", "The body must be a JSON object", "type")
     return body
@@ -37,10 +49,14 @@ async def read_json(request: Request) -> Any:
 
 async def read_text(request: Request) -> bytes:
     """A body that says that it is JSON, unread. Refuses: see `read_json`, but for `malformed_request`."""
+    _refuse_other_types(request)
+    return await read_bytes(request.receive)
+
+
+def _refuse_other_types(request: Request) -> None:
     if not _is_json(request.scope["headers"]):
         detail = "Send JSON, in UTF-8 and not compressed, as Content-Type: application/json"
         raise Refusal("unsupported_media_type", detail, headers={"Accept-Post": "application/json"})
-    return await read_bytes(request.receive)
 
 
 def _is_json(headers: Iterable[tuple[bytes, bytes]]) -> bool:

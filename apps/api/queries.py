@@ -1,4 +1,7 @@
-"""What the lists of the API may be asked, as models for the OpenAPI document; the endpoints read it themselves."""
+"""What the lists of the API may be asked, as models: for the OpenAPI document, and to know a misspelled parameter by.
+
+The endpoints read the values themselves.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from apps.api.paging import bad_parameter
+from apps.api.request import Request
 from libs import limits
 from libs.jobs.status import Status
 
@@ -19,8 +24,11 @@ __all__ = [
     "UsageQuery",
     "UserQuery",
     "VersionQuery",
+    "UsersQuery",
+    "refuse_unknown",
 ]
 
+_NAME_SHOWN = 64
 _DATE = r"^2\d{3}-\d\d(-\d\d)?$"
 
 
@@ -49,6 +57,12 @@ class UserQuery(PageQuery):
     """Lists of what users have."""
 
     user_id: Annotated[str, Field(description="What this user has")] = ""
+
+
+class UsersQuery(PageQuery):
+    """The list of users."""
+
+    email: Annotated[str, Field(description="The user of this address alone")] = ""
 
 
 class AllJobsQuery(JobQuery, UserQuery):
@@ -80,3 +94,12 @@ class VersionQuery(BaseModel):
 
 class AllUsageQuery(UsageQuery, PageQuery):
     """Usage of all users."""
+
+
+def refuse_unknown(request: Request, known: type[BaseModel]) -> None:
+    """Refuse a parameter that is not there: a filter with a typing error would let everything through."""
+    names = [field.alias or name for name, field in known.model_fields.items()]
+    for name in request.query_params:
+        if name not in names:
+            detail = f"There is no such parameter; there are: {', '.join(sorted(names))}"
+            raise bad_parameter(name[:_NAME_SHOWN], detail, "unknown_parameter")

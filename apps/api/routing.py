@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from apps.api.queries import refuse_unknown
 from apps.api.request import Request
 from libs.access.api_key import SCOPES
 from libs.access.caller import Caller
@@ -122,6 +123,8 @@ class Table:
         request = Request(scope, receive, send)
         if chosen.scope != PUBLIC:
             await _let_in(chosen, request)
+        if chosen.query is not None:
+            refuse_unknown(request, chosen.query)
         response = await chosen.endpoint(request)
         await response(scope, receive, send)
         return None

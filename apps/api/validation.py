@@ -15,6 +15,7 @@ __all__ = ["refusal_of", "validated"]
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _CODES = {"extra_forbidden": "unknown_member", "missing": "required"}
+_DETAILS = {"extra_forbidden": "There is no such member", "missing": "This member is required"}
 
 
 def validated(model: type[ModelT], body: Any, at: Sequence[str | int] = ()) -> ModelT:
@@ -30,7 +31,9 @@ def refusal_of(error: ValidationError, at: Sequence[str | int] = ()) -> Refusal:
     found = [
         {
             "pointer": pointer((*at, *entry["loc"])),
-            "detail": entry["msg"].removeprefix("Value error, ")[: limits.DETAIL_LENGTH_MAX],
+            "detail": _DETAILS.get(entry["type"], entry["msg"].removeprefix("Value error, "))[
+                : limits.DETAIL_LENGTH_MAX
+            ],
             "code": _CODES.get(entry["type"], entry["type"]),
         }
         for entry in error.errors(include_url=False, include_input=False, include_context=False)

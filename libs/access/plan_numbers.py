@@ -19,10 +19,11 @@ _TEN_YEARS_S = 10 * 365 * 86_400
 _WEEK_S = 7 * 86_400
 
 Count = Annotated[int, Field(ge=0, le=_MANY)]
-#: A rate of none a minute would be no rate; who is to do nothing is suspended.
+#: A rate of none a minute would be no rate; who is to do nothing is suspended. So with slots: without any, what waits
+#: at a provider could not even be fetched, and what is paid for already would never end.
 Rate = Annotated[int, Field(ge=1, le=1_000_000)]
 Weight = Annotated[int, Field(ge=1, le=1_000)]
-Slots = Annotated[int, Field(ge=0, le=100_000)]
+Slots = Annotated[int, Field(ge=1, le=100_000)]
 UrlLife = Annotated[int, Field(ge=60, le=_WEEK_S)]
 Retention = Annotated[int, Field(ge=60, le=_TEN_YEARS_S)]
 
@@ -56,7 +57,7 @@ class SomeNumbers(_Numbers):
     """Those numbers of a plan that differ for one user; what is absent is the plan's."""
 
     units_per_day: Count | None = None
-    slots: Slots = 0
+    slots: Slots = 1
     submits_per_minute: Rate | None = None
     reads_per_minute: Rate | None = None
     uploads_per_minute: Rate | None = None

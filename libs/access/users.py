@@ -21,6 +21,7 @@ __all__ = [
     "create_user",
     "email_digest",
     "end_erasure",
+    "find_user_by_email",
     "list_users",
     "load_user",
     "load_user_by_email",
@@ -61,10 +62,16 @@ async def load_user(store: Store, user_id: str) -> User:
 
 async def load_user_by_email(store: Store, email: str) -> User:
     """The user of that address, in whatever case; refuses with `not_found`."""
-    user_id = await store.call("GET", store.keys.email + email_digest(email))
-    if user_id is None:
+    user = await find_user_by_email(store, email)
+    if user is None:
         raise _no_user(email)
-    return await load_user(store, user_id.decode())
+    return user
+
+
+async def find_user_by_email(store: Store, email: str) -> User | None:
+    """The user of that address, in whatever case, or None."""
+    user_id = await store.call("GET", store.keys.email + email_digest(email))
+    return None if user_id is None else await load_user(store, user_id.decode())
 
 
 async def list_users(store: Store, *, limit: int, after: str = "") -> list[User]:

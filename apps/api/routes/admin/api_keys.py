@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from apps.api.admin_answers import ApiKey, Minted
 from apps.api.answers import Page
-from apps.api.body import read_json, read_object
+from apps.api.body import read_object, read_object_if_any
 from apps.api.paging import page, read_page
 from apps.api.queries import UserQuery
 from apps.api.request import Request
@@ -18,7 +18,8 @@ from apps.api.routing import route
 from apps.api.validation import validated
 from apps.api.views import api_key_view
 from libs.access.api_key import DEFAULT_SCOPES
-from libs.access.api_keys import create_api_key, list_api_keys, revoke_api_key, rotate_api_key
+from libs.access.api_key import ApiKey as StoredApiKey
+from libs.access.api_keys import create_api_key, list_api_keys, load_api_key, revoke_api_key, rotate_api_key
 from libs.access.networks import parse_network
 from libs.access.plans import load_limits
 from libs.access.users import load_user
@@ -97,7 +98,7 @@ async def create(request: Request) -> Response:
         networks=wanted.addresses,
         by=request.actor,
     )
-    return Json({**api_key_view(api_key), "api_key": secret}, 201)
+    return _minted(api_key, secret)
 
 
 async def list_page(request: Request) -> Response:
@@ -112,9 +113,15 @@ async def list_page(request: Request) -> Response:
     return page(request, [api_key_view(api_key) for api_key in found], found[-1].id if more else None)
 
 
+async def fetch(request: Request) -> Response:
+    """One API key, without its secret."""
+    store, key_id = request.resources.cells.shared, request.path_params["api_key_id"]
+    return Json(api_key_view(await load_api_key(store, key_id)))
+
+
 async def rotate(request: Request) -> Response:
     """201 with the successor and its secret as `api_key`; the old key is refused once the overlap is over."""
-    wanted = validated(Rotation, await _read_if_any(request))
+    wanted = validated(Rotation, await read_object_if_any(request))
     successor, secret, _old = await rotate_api_key(
         request.resources.cells.shared,
         request.api.pepper,
@@ -124,7 +131,7 @@ async def rotate(request: Request) -> Response:
         random_bytes=request.api.settings.api_key_length,
         by=request.actor,
     )
-    return Json({**api_key_view(successor), "api_key": secret}, 201)
+    return _minted(successor, secret)
 
 
 async def revoke(request: Request) -> Response:
@@ -144,8 +151,9 @@ async def _check_rates(request: Request, wanted: NewApiKey) -> None:
             raise invalid(f"#/limits/{bucket}_per_minute", f"The user has {ceiling} a minute", "over_plan")
 
 
-async def _read_if_any(request: Request) -> object:
-    return await read_json(request) if "content-type" in request.headers else {}
+def _minted(api_key: StoredApiKey, secret: str) -> Response:
+    location = f"/admin/api-keys/{api_key.id}"
+    return Json({**api_key_view(api_key), "api_key": secret}, 201, headers={"Location": location})
 
 
 def _lives_s(request: Request, days: int | None) -> int:
@@ -173,6 +181,7 @@ ROUTES = [
         answers={200: Page[ApiKey]},
         refuses=["not_found"],
     ),
+    route("GET", "/admin/api-keys/{api_key_id}", fetch, scope="admin", bucket="reads", answers={200: ApiKey}),
     route("DELETE", "/admin/api-keys/{api_key_id}", revoke, scope="admin", bucket="reads", answers={200: ApiKey}),
     route(
         "POST",

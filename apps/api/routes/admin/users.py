@@ -13,7 +13,7 @@ from apps.api.admin_answers import User
 from apps.api.answers import Page
 from apps.api.body import read_object
 from apps.api.paging import page, read_page
-from apps.api.queries import PageQuery
+from apps.api.queries import UsersQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -21,7 +21,7 @@ from apps.api.validation import validated
 from apps.api.views import user_view
 from libs import limits
 from libs.access.plan_numbers import PLAN_NAME, SomeNumbers
-from libs.access.users import begin_erasure, create_user, list_users, load_user, update_user
+from libs.access.users import begin_erasure, create_user, find_user_by_email, list_users, load_user, update_user
 from libs.accounts.erase import erase_user
 from libs.accounts.reshare import reshare_user
 from libs.errors import Refusal, Unavailable
@@ -87,9 +87,13 @@ async def create(request: Request) -> Response:
 
 
 async def list_page(request: Request) -> Response:
-    """Users, newest first."""
-    wish = read_page(request)
-    found = await list_users(request.resources.cells.shared, limit=wish.limit + 1, after=wish.after)
+    """Users, newest first: all, or the one of `?email=`."""
+    wish, store = read_page(request), request.resources.cells.shared
+    email = request.query_params.get("email")
+    if email is not None:
+        one = await find_user_by_email(store, email)
+        return page(request, [] if one is None else [user_view(one)], None)
+    found = await list_users(store, limit=wish.limit + 1, after=wish.after)
     more = len(found) > wish.limit
     found = found[: wish.limit]
     return page(request, [user_view(user) for user in found], found[-1].id if more else None)
@@ -152,7 +156,7 @@ ROUTES = [
         answers={201: User},
         refuses=["conflict"],
     ),
-    route("GET", "/admin/users", list_page, scope="admin", bucket="reads", query=PageQuery, answers={200: Page[User]}),
+    route("GET", "/admin/users", list_page, scope="admin", bucket="reads", query=UsersQuery, answers={200: Page[User]}),
     route("GET", "/admin/users/{user_id}", fetch, scope="admin", bucket="reads", answers={200: User}),
     route(
         "PATCH",

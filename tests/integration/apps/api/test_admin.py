@@ -149,6 +149,12 @@ async def test_a_query_that_means_nothing_is_refused(api: Api, admin: dict[str, 
     refused(await api.http.get("/admin/jobs?user_id=nobody", headers=admin), 404, "not_found")
 
 
+async def test_a_user_is_found_by_address_in_whatever_case(api: Api, admin: dict[str, str]) -> None:
+    made = (await api.http.post("/admin/users", json={"email": "Some.One@example.com"}, headers=admin)).json()
+    assert await data(api, admin, "/admin/users?email=some.one%40EXAMPLE.com") == [made]
+    assert await data(api, admin, "/admin/users?email=nobody%40example.com") == []
+
+
 # The dead
 
 

@@ -52,6 +52,14 @@ async def at_ms(api: Api) -> int:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
+async def test_one_key_is_shown_without_its_secret_where_its_making_said(api: Api, admin: dict[str, str]) -> None:
+    user = (await api.http.post("/admin/users", json={"email": "one@example.com"}, headers=admin)).json()
+    made = await api.http.post(KEYS, json={"user_id": user["id"], "name": "ci"}, headers=admin)
+    shown = await api.http.get(made.headers["location"], headers=admin)
+    assert shown.json() == {name: value for name, value in made.json().items() if name != "api_key"}
+    refused(await api.http.get(f"{KEYS}/{shown.json()['id'][:-1]}0", headers=admin), 404, "not_found")
+
+
 # Rotation
 
 
@@ -73,6 +81,15 @@ async def test_a_successor_is_alike_and_both_are_good_for_a_day(api: Api, admin:
     hashed = (await store.call("GET", store.keys.api_key_id + old["id"])).decode()
     revoked = int(await store.call("HGET", store.keys.api_key + hashed, "revoked"))
     assert abs(revoked - await at_ms(api) - DAY_MS) < 60_000
+
+
+async def test_a_rotation_without_a_body_is_one_whatever_type_it_names(api: Api, admin: dict[str, str]) -> None:
+    for headers in ({}, {"Content-Type": "application/json"}, {"Content-Type": "text/plain"}):
+        old = await new_key(api, admin)
+        assert (await api.http.post(f"{KEYS}/{old['id']}/rotate", headers=admin | headers)).status_code == 201
+    old = await new_key(api, admin)
+    answer = await api.http.post(f"{KEYS}/{old['id']}/rotate", content=b"a=1", headers=admin)
+    refused(answer, 415, "unsupported_media_type")
 
 
 async def test_without_an_overlap_the_old_key_is_refused_at_once(api: Api, admin: dict[str, str]) -> None:

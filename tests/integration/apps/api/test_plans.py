@@ -78,6 +78,7 @@ async def test_a_new_plan_may_be_given_to_users(api: Api, admin: dict[str, str])
         ({"weight": 0}, "#/weight"),
         ({"submits_per_minute": 0}, "#/submits_per_minute"),
         ({"slots": None}, "#/slots"),
+        ({"slots": 0}, "#/slots"),
         ({"slots": 1.5}, "#/slots"),
         ({"retention_s": 2**62}, "#/retention_s"),
         ({"artifact_url_ttl_s": 0}, "#/artifact_url_ttl_s"),
