@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from apps.api.openapi_examples import EXAMPLES
-from apps.api.openapi_headers import COMPONENTS, PARAMETERS, headers_of
+from apps.api.openapi_headers import COMPONENTS, PARAMETERS, STREAM_PARAMETERS, headers_of
 from apps.api.openapi_problems import PROBLEM, problem_answers
 from apps.api.routing import PUBLIC, Answer, Route
 from libs.access.api_key import SCOPES
@@ -19,6 +19,19 @@ from libs.access.api_key import SCOPES
 __all__ = ["openapi", "operation_id"]
 
 _JSON: Final = "application/json"
+_EVENTS: Final = "text/event-stream"
+#: Of each event; `data` is JSON, a job in `snapshot` and `done`.
+_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
+        "event": {"enum": ["snapshot", "status", "progress", "log", "preview", "artifact", "done"]},
+        "data": {"type": "string", "contentMediaType": _JSON},
+    },
+    "required": ["id", "event", "data"],
+}
+#: What a body is that no model describes.
+_SCHEMAS: Final[Mapping[str, Any]] = {_JSON: {"type": "object"}, _EVENTS: _EVENT}
 _REF: Final = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 _ABOUT: Final = (
@@ -118,6 +131,8 @@ def _parameters(route: Route) -> Iterator[Mapping[str, Any]]:
             yield {"name": name, "in": "query", "schema": told, "description": schema["description"]}
     if route.bucket == "submits":
         yield from PARAMETERS
+    if any(_EVENTS in bodies for bodies in route.answers.values()):
+        yield from STREAM_PARAMETERS
 
 
 def _request_body(route: Route, schemas: Schemas) -> dict[str, Any]:
@@ -137,5 +152,5 @@ def _answer(route: Route, status: int, schemas: Schemas) -> dict[str, Any]:
 
 def _content(body: Answer, schemas: Schemas) -> tuple[str, dict[str, Any]]:
     if isinstance(body, str):
-        return body, {"schema": {"type": "object" if body == _JSON else "string"}}
+        return body, {"schema": _SCHEMAS.get(body, {"type": "string"})}
     return _JSON, {"schema": schemas[body, "serialization"]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from apps.api.admin_answers import User
+from apps.api.admin_answers import Minted, User
 from apps.api.answers import Job, NewUploadUrl
 from apps.api.routing import PUBLIC, Route
 
-__all__ = ["COMPONENTS", "PARAMETERS", "headers_of"]
+__all__ = ["COMPONENTS", "PARAMETERS", "STREAM_PARAMETERS", "headers_of"]
 
 _ALWAYS = ("X-Request-Id", "API-Version", "Cache-Control")
 _RATES = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "RateLimit-Policy", "RateLimit")
@@ -54,6 +54,22 @@ PARAMETERS: Final[tuple[Mapping[str, Any], ...]] = (
     },
 )
 
+#: What who follows a job may send.
+STREAM_PARAMETERS: Final[tuple[Mapping[str, Any], ...]] = (
+    {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "Goes on behind this event; 204 when it was the last",
+        "schema": {"type": "string", "pattern": r"^[0-9]{1,20}-[0-9]{1,20}$"},
+    },
+    {
+        "name": "token",
+        "in": "query",
+        "description": "A stream token, where no credential can be sent",
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"},
+    },
+)
+
 
 def headers_of(route: Route, status: int) -> dict[str, Any]:
     """The headers of an answer, by reference."""
@@ -71,7 +87,7 @@ def _some(route: Route, status: int) -> tuple[tuple[str, bool], ...]:
     return (
         ("WWW-Authenticate", status in (_UNAUTHORIZED, _FORBIDDEN)),
         ("Retry-After", status in _AGAIN_LATER or (has_etag and Job in bodies)),
-        ("Location", status == _FOUND or (status in _MADE and bool({Job, NewUploadUrl, User} & set(bodies)))),
+        ("Location", status == _FOUND or (status in _MADE and bool({Job, NewUploadUrl, Minted, User} & set(bodies)))),
         ("ETag", has_etag),
         ("Link", pages),
     )

@@ -16,11 +16,12 @@ from libs.access.directory import Directory
 from libs.errors import Refusal
 from libs.store.client import Store
 
-__all__ = ["TOKEN_S", "caller_of_token", "create_stream_token", "token_in"]
+__all__ = ["TOKEN_S", "caller_of_token", "create_stream_token", "shows_token", "token_in"]
 
 TOKEN_S = 60
 _FOLLOWED = re.compile(r"(?:/ws/jobs/([^/]+)|/api/v1/jobs/([^/]+)/events)/?")
 _TOKEN = re.compile(rb"(?:^|&)token=([A-Za-z0-9_-]{43})(?:&|$)")
+_ANY_TOKEN = re.compile(rb"(?:^|&)token=")
 
 
 async def create_stream_token(store: Store, caller: Caller, job_id: str) -> str:
@@ -28,6 +29,12 @@ async def create_stream_token(store: Store, caller: Caller, job_id: str) -> str:
     token = secrets.token_urlsafe(32)
     await store.call("SET", store.keys.stream_token + _digest(token), f"{job_id} {caller.digest}", "EX", TOKEN_S)
     return token
+
+
+def shows_token(scope: Scope) -> bool:
+    """Whether a request that wants to follow a job shows a token, well-formed or not."""
+    query = scope.get("query_string", b"")
+    return _ANY_TOKEN.search(query) is not None and _FOLLOWED.fullmatch(scope["path"]) is not None
 
 
 def token_in(scope: Scope) -> tuple[str, str] | None:

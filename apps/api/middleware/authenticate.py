@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from apps.api.stream_tokens import caller_of_token, token_in
+from apps.api.stream_tokens import caller_of_token, shows_token, token_in
 from libs.access.api_key import SCOPES
 from libs.access.caller import Caller
 from libs.access.directory import Directory
@@ -20,6 +20,8 @@ __all__ = ["LOCAL_CALLER", "Authenticate", "credential"]
 
 #: RFC 6750, 2.1: b64token.
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")
+
+_ONE = "Send one credential, not several"
 
 #: Who everybody is while AUTH_ENABLED=false. Without `admin`: a page in the developer's browser must not mint keys.
 LOCAL_CALLER = Caller(
@@ -67,6 +69,8 @@ class Authenticate:
         secret = credential(scope["headers"])
         if secret is None:
             return await self._caller_of_token(scope)
+        if shows_token(scope):
+            raise Refusal("invalid_request", _ONE)
         return await self._door.let_in(secret, _host(scope))
 
     async def _caller_of_token(self, scope: Scope) -> Caller | None:
@@ -99,7 +103,7 @@ def credential(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     if not found:
         return None
     if len(found) > 1:
-        raise Refusal("invalid_request", "Send one credential, not several")
+        raise Refusal("invalid_request", _ONE)
     if _TOKEN.fullmatch(found[0]) is None:
         raise Refusal("invalid_request", "The credential is malformed: Authorization: Bearer <key>")
     return found[0].decode("ascii")

@@ -102,6 +102,8 @@ async def test_no_token_is_made_for_the_stream_of_another_and_one_opens_one_job(
     token = (await pair.other.post("/api/v1/stream-tokens", {"job_id": own["id"]})).json()["token"]
     refused(await api.http.get(f"{JOBS}/{job_id}/events?token={token}"), 401, "unauthorized")
     refused(await api.http.get(f"{JOBS}/{own['id']}?token={token}"), 401, "unauthorized")
+    both = await api.http.get(f"{JOBS}/{own['id']}/events?token={token}", headers=bearer(pair.other.secret))
+    refused(both, 400, "invalid_request")
 
 
 async def test_a_socket_on_the_job_of_another_is_closed_before_a_word(pair: Pair, url: str) -> None:
