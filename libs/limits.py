@@ -21,6 +21,7 @@ __all__ = [
     "BATCH_RESULT_BYTES_MAX",
     "BODY_DISCARD_BYTES_MAX",
     "BODY_IDLE_S",
+    "BODY_S",
     "CACHED_CALLERS_MAX",
     "CACHED_CALLER_S",
     "DEADLINE_S_MAX",
@@ -49,6 +50,8 @@ __all__ = [
     "SCHEDULE_S_MAX",
     "SERVER_SLOTS_MAX",
     "SINGLE_PUT_BYTES_MAX",
+    "SLOW_READER_S",
+    "SOCKET_MESSAGE_BYTES_MAX",
     "STREAMS_PER_API_KEY_MAX",
     "UPLOAD_PARTS_MAX",
     "UPLOAD_PART_BYTES_MIN",
@@ -120,7 +123,13 @@ DEADLINE_S_MAX: Final = 7 * 86_400
 SCHEDULE_S_MAX: Final = 30 * 86_400
 FAIRNESS_KEY_LENGTH_MAX: Final = 255
 METADATA_MEMBERS_MAX: Final = 50
-#: Event streams that one API key may have open in one process.
+#: How long a reader may take nothing of what it is sent; past it the connection is cut.
+SLOW_READER_S: Final = 15.0
+#: How long a body may take to arrive in all; past it 408.
+BODY_S: Final = 120.0
+#: A message that a socket's client sends: there is nothing to say, so this bounds what is read and dropped.
+SOCKET_MESSAGE_BYTES_MAX: Final = 1_024
+#: Event streams that one API key may have open, over all processes.
 STREAMS_PER_API_KEY_MAX: Final = 10
 
 #: Servers of the fleet, and prompts that one of them is given at once.

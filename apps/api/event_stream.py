@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from libs import limits
 from libs.errors import Unavailable
 from libs.jobs.events import Event, SlowReaderError
 
@@ -16,7 +17,6 @@ __all__ = ["EventStream"]
 
 _RETRY_MS = 3_000
 _COMMENT_S = 15.0
-_SEND_S_MAX = 20.0
 _LAST_WORD_S = 0.5
 
 #: Something that is waited for, such as the wait of an event.
@@ -24,7 +24,7 @@ Ending = Callable[[], Awaitable[object]]
 
 
 class EventStream(Response):
-    """Streams events as they come. Who takes nothing for 20 s is cut off, and may come back."""
+    """Streams events as they come. Who takes nothing for SLOW_READER_S is cut off, and may come back."""
 
     media_type = "text/event-stream"
 
@@ -32,21 +32,21 @@ class EventStream(Response):
         self,
         events: AsyncGenerator[Event, None],
         endings: Sequence[Ending],
-        counted: contextlib.AbstractContextManager[None],
+        held: contextlib.AbstractAsyncContextManager[object],
     ) -> None:
         """Each of `endings` is waited for, and ends the stream from our side, whether its reader reads or not.
 
-        `counted` is entered for as long as the stream is open.
+        `held` is entered for as long as the stream is open.
         """
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._events = events
         self._endings = endings
-        self._counted = counted
+        self._held = held
         del self.headers["content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; returns when the events end, the reader goes, or one of the endings comes."""
-        with self._counted:
+        async with self._held:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             await self._tell_until_an_end(receive, send)
             with contextlib.suppress(TimeoutError):
@@ -90,8 +90,8 @@ class EventStream(Response):
             await asyncio.gather(coming, return_exceptions=True)
 
 
-async def _write(send: Send, chunk: bytes, *, more: bool = True, within_s: float = _SEND_S_MAX) -> None:
-    async with asyncio.timeout(within_s):
+async def _write(send: Send, chunk: bytes, *, more: bool = True, within_s: float | None = None) -> None:
+    async with asyncio.timeout(limits.SLOW_READER_S if within_s is None else within_s):
         await send({"type": "http.response.body", "body": chunk, "more_body": more})
 
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
 
 import orjson
 
 from apps.api.job_answers import job_json
 from apps.api.state import ApiState
-from libs import limits
 from libs.access.caller import Caller
 from libs.errors import Refusal
 from libs.jobs.events import Event, Following, order_of
 from libs.jobs.job import Job
 
-__all__ = ["counted", "follow", "read_event_id", "refuse_too_many"]
+__all__ = ["follow", "read_event_id"]
 
 
 async def follow(api: ApiState, caller: Caller, job_id: str, last_id: str | None) -> AsyncGenerator[Event, None]:
@@ -86,22 +84,3 @@ def read_event_id(text: str | None) -> str | None:
     except ValueError:
         raise Refusal("malformed_request", "Last-Event-ID is none of this stream's ids") from None
     return text
-
-
-def refuse_too_many(api: ApiState, caller: Caller) -> None:
-    """Refuse another stream to a key that has as many as one may have in this process; then enter `counted` at once."""
-    if api.streams[caller.api_key_id] >= limits.STREAMS_PER_API_KEY_MAX:
-        detail = f"At most {limits.STREAMS_PER_API_KEY_MAX} streams of one API key at once"
-        raise Refusal("rate_limited", detail, retry_after_s=5, members={"violated-policies": ["streams"]})
-
-
-@contextmanager
-def counted(api: ApiState, caller: Caller) -> Iterator[None]:
-    """Hold one of the streams that an api key may have open in this process."""
-    api.streams[caller.api_key_id] += 1
-    try:
-        yield
-    finally:
-        api.streams[caller.api_key_id] -= 1
-        if api.streams[caller.api_key_id] <= 0:
-            del api.streams[caller.api_key_id]

@@ -62,6 +62,7 @@ async def _serve(settings: Settings) -> int:
             return _refuse(refusals)
         resources.background.append(asyncio.create_task(resources.directory.listen(), name="directory"))
         api = ApiState(resources)
+        resources.background.append(asyncio.create_task(api.streams.keep(), name="streams"))
         async with _metrics_on_their_port(api):
             code = await Server(_wired(api), api).run_until_told()
         await api.last_used.write()

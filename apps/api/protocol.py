@@ -8,6 +8,7 @@ HTTP at all gets a problem like everyone else.
 from __future__ import annotations
 
 import asyncio
+import socket
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -17,14 +18,11 @@ from apps.api.problems import problem
 from libs import limits
 from libs.errors import Refusal
 
-__all__ = ["HttpProtocol", "bounded_by"]
+__all__ = ["HttpProtocol"]
 
 _LINGER_S = 2.0
-
-
-def bounded_by(crowd: Crowd) -> type[HttpProtocol]:
-    """The protocol of a server whose connections are counted: a class, since uvicorn makes the objects."""
-    return type("BoundedHttpProtocol", (HttpProtocol,), {"crowd": crowd})
+#: What the kernel holds of an answer that nobody takes; it would grow to megabytes by itself.
+_SEND_BUFFER_BYTES = 256 * 1024
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -42,6 +40,8 @@ class HttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for a request, but not for ever; one connection too many of an address is closed at once."""
         super().connection_made(transport)
+        if (accepted := transport.get_extra_info("socket")) is not None:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         if self.crowd is not None:
             self._sender = self.crowd.enter(self.client[0] if self.client else None)
             if self._sender is None:
@@ -56,7 +56,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def handle_websocket_upgrade(self) -> None:
-        """From here on another protocol has the connection; what bounds it is the number of streams of a key."""
+        """From here on another protocol has the connection, and its place in the crowd."""
         self._leave()
         super().handle_websocket_upgrade()
 

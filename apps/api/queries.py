@@ -23,8 +23,8 @@ __all__ = [
     "PageQuery",
     "UsageQuery",
     "UserQuery",
-    "VersionQuery",
     "UsersQuery",
+    "VersionQuery",
     "refuse_unknown",
 ]
 

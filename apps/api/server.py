@@ -12,13 +12,18 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from apps.api.crowd import Crowd
-from apps.api.protocol import HttpProtocol, bounded_by
+from apps.api.protocol import HttpProtocol
+from apps.api.socket_protocol import SocketProtocol
 from apps.api.state import ApiState
+from apps.api.stuck import Stuck
+from libs import limits
 
 __all__ = ["MetricsServer", "Server"]
 
 _LOOK_AGAIN_S = 0.05
 _KEEP_ALIVE_S = 65
+#: A socket that does not answer a ping in time is cut; the two are together what a reader may take nothing for.
+_PING_EVERY_S = _PONG_WITHIN_S = limits.SLOW_READER_S / 2
 _LAST_WORDS_S = 2
 
 _log = logging.getLogger(__name__)
@@ -34,13 +39,17 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, api: ApiState) -> None:
         settings = api.settings
         crowd = Crowd(settings.connections_per_address, settings.trusted_proxies)
-        super().__init__(_config(app, settings.host, settings.port, bounded_by(crowd)))
+        super().__init__(_config(app, settings.host, settings.port, crowd))
         self._api = api
         self._stopping: asyncio.Task[None] | None = None
 
     async def run_until_told(self) -> int:
         """Serve until SIGTERM or SIGINT; the exit code."""
-        await self.serve()
+        watching = asyncio.create_task(Stuck(self.server_state.connections).watch(), name="stuck")
+        try:
+            await self.serve()
+        finally:
+            watching.cancel()
         return 0 if self.started else 1
 
     @contextlib.contextmanager
@@ -84,13 +93,17 @@ class MetricsServer(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp, host: str, port: int, protocol: type[HttpProtocol] = HttpProtocol) -> uvicorn.Config:
+def _config(app: ASGIApp, host: str, port: int, crowd: Crowd | None = None) -> uvicorn.Config:
+    """Uvicorn makes the protocols itself: their crowd is told by their classes."""
     return uvicorn.Config(
         app,
         host=host,
         port=port,
-        http=protocol,
-        ws="websockets-sansio",
+        http=type("CountedHttpProtocol", (HttpProtocol,), {"crowd": crowd}),
+        ws=type("CountedSocketProtocol", (SocketProtocol,), {"crowd": crowd}),
+        ws_max_size=limits.SOCKET_MESSAGE_BYTES_MAX,
+        ws_ping_interval=_PING_EVERY_S,
+        ws_ping_timeout=_PONG_WITHIN_S,
         lifespan="off",
         log_config=None,
         access_log=False,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from apps.api.following import counted, follow, read_event_id, refuse_too_many
+from apps.api.following import follow, read_event_id
 from apps.api.state import ApiState
+from libs import limits
 from libs.access.caller import Caller
 from libs.errors import ArqadeError, Refusal, Unavailable
 from libs.jobs.events import Event, SlowReaderError
@@ -19,7 +21,6 @@ __all__ = ["Sockets"]
 
 _PATH = re.compile(r"/ws/jobs/([^/]+)/?")
 _LAST_EVENT_ID = re.compile(rb"(?:^|&)last_event_id=([0-9]+-[0-9]+)(?:&|$)")
-_SEND_S_MAX = 20.0
 
 # Close codes: RFC 6455, 7.4.1, and of the private range the HTTP status behind 4000.
 _DONE, _GOING_AWAY, _TRY_AGAIN = 1000, 1001, 1013
@@ -43,12 +44,13 @@ class Sockets:
         if _PATH.fullmatch(scope["path"]) is None:
             await send({"type": "websocket.close"})  # before it is accepted: 403
             return
-        try:
-            caller, job_id, last_id = await self._let_in(scope)
-        except ArqadeError as error:
-            await _refuse(send, error)
-            return
-        with counted(self._api, caller):
+        async with AsyncExitStack() as held:
+            try:
+                caller, job_id, last_id = await self._let_in(scope)
+                await held.enter_async_context(self._api.streams.entered(caller.api_key_id))
+            except ArqadeError as error:
+                await _refuse(send, error)
+                return
             await send({"type": "websocket.accept"})
             await self._tell(follow(self._api, caller, job_id, last_id), caller, receive, send)
 
@@ -62,7 +64,6 @@ class Sockets:
         if not caller.may("jobs:read"):
             raise Refusal("insufficient_scope")
         job = await self._api.resources.records.load_job(caller.user_id, path[1])
-        refuse_too_many(self._api, caller)
         resumed = _LAST_EVENT_ID.search(scope.get("query_string", b""))
         return caller, job.id, read_event_id(resumed[1].decode()) if resumed else None
 
@@ -93,7 +94,7 @@ async def _tell_all(events: AsyncGenerator[Event, None], send: Send) -> int:
     """The close code to end with."""
     try:
         async for event in events:
-            async with asyncio.timeout(_SEND_S_MAX):
+            async with asyncio.timeout(limits.SLOW_READER_S):
                 await send({"type": "websocket.send", "text": _text(event)})
     except (SlowReaderError, TimeoutError, Unavailable):
         return _TRY_AGAIN

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -19,6 +18,7 @@ from libs.access.door import Door
 from libs.access.failures import Failures
 from libs.access.last_used import LastUsed
 from libs.access.pepper import Peppers
+from libs.access.streams import Streams
 from libs.admission.rate import RateRule
 from libs.egress import Rules
 from libs.metrics import Metrics
@@ -30,8 +30,9 @@ __all__ = ["ApiState"]
 class ApiState:
     """The open resources, and where the process stands in its life.
 
-    `streams` counts the open streams of each api key. `draining` is set when the process is asked to stop: streams
-    end, `/health` says so, requests under way finish. `batch_reads` bounds how many batches are read at once.
+    machine: Machine = field(default_factory=Machine)
+    `draining` is set when the process is asked to stop: streams
+    end, `/health` says so, requests under way finish.
     """
 
     resources: Resources
@@ -45,13 +46,14 @@ class ApiState:
     door: Door = field(init=False)
     egress_rules: Rules = field(init=False)
     machine: Machine = field(default_factory=Machine)
-    streams: Counter[str] = field(default_factory=Counter)
+    streams: Streams = field(init=False)
 
     def __post_init__(self) -> None:
         self.seal = Seal(self.pepper)
         self.offers = Offers(self.resources.cells.shared)
         self.checks = Checks(self.resources)
         self.egress_rules = self.settings.egress_rules
+        self.streams = Streams(self.resources.cells.shared)
         self.last_used = LastUsed(self.resources.cells.shared)
         former = tuple(pepper.encode() for pepper in self.settings.former_peppers)
         self.door = Door(self.resources.directory, Peppers(self.pepper, former), Failures(), self.last_used)

@@ -10,11 +10,13 @@ __all__ = [
     "CREATE_API_KEY",
     "CREATE_USER",
     "END_ERASURE",
+    "ENTER_STREAM",
     "FIND_CALLER",
     "LIST_API_KEYS",
     "LIST_USERS",
     "NOTE_USE",
     "PUT_PLAN",
+    "RENEW_STREAMS",
     "REVOKE_API_KEY",
     "ROTATE_API_KEY",
     "UPDATE_USER",
@@ -42,7 +44,9 @@ ROTATE_API_KEY = _act("rotate_api_key.lua")
 UPDATE_USER = _act("update_user.lua")
 
 END_ERASURE = _script("end_erasure.lua")
+ENTER_STREAM = _script("enter_stream.lua")
 FIND_CALLER = _script("find_caller.lua")
 LIST_API_KEYS = _script("list_api_keys.lua")
 LIST_USERS = _script("list_users.lua")
 NOTE_USE = _script("note_use.lua")
+RENEW_STREAMS = _script("renew_streams.lua")

@@ -93,6 +93,7 @@ HEADS: dict[str, Head] = {
     "plans": Head("plans", "", "HASH", "plans an admin changed, as JSON", "always"),
     "revoked": Head("revoked", "", "CHANNEL", "digests that caches must forget", "-"),
     "audit": Head("audit", "", "STREAM", "every admin act", "archived"),
+    "streams": Head("streams:", "api key", "ZSET", "open event streams by the end of their lease", "half a minute"),
     "stream_token": Head("streamtoken:", "digest", "STRING", "the job and api key of a stream token", "a minute"),
     # limits
     "rate": Head(
@@ -189,6 +190,7 @@ class Keyspace:
     plans: str
     revoked: str
     audit: str
+    streams: str
     stream_token: str
     rate: str
     usage: str

@@ -1,18 +1,24 @@
-"""The API for fault runs: as it is, but offering the kinds of tests, and telling a webhook of every job."""
+"""The API for fault runs: as it is, but offering the kinds of tests, and telling a webhook of every job.
+
+Its patience with slow clients can be made shorter, for runs that have no time to watch it run out.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
-from apps.api.main import serve
 from apps.settings import Settings
+from libs import limits
 from libs.admission import admit
 from tests.faults.kinds import offer_fault_kinds
 
-__all__ = ["WEBHOOK"]
+__all__ = ["PATIENCE", "WEBHOOK"]
 
 WEBHOOK = "webhook_of_faults"
+#: The variable that names the patience, in seconds.
+PATIENCE = "ARQADE_FAULTS_PATIENCE_S"
 
 
 def _with_webhook(members: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
@@ -20,7 +26,16 @@ def _with_webhook(members: Callable[..., list[Any]]) -> Callable[..., list[Any]]
     return lambda *application: [*members(*application), "webhook", WEBHOOK]
 
 
+def _be_impatient(patience_s: float) -> None:
+    for name in ("HEADERS_S", "BODY_IDLE_S", "SLOW_READER_S"):
+        vars(limits)[name] = patience_s
+
+
 if __name__ == "__main__":
+    if PATIENCE in os.environ:
+        _be_impatient(float(os.environ[PATIENCE]))
+    from apps.api.main import serve  # some of it reads its limits when it is imported
+
     offer_fault_kinds()
     vars(admit)["_members"] = _with_webhook(vars(admit)["_members"])
     raise SystemExit(serve(Settings()))

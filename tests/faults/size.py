@@ -34,6 +34,9 @@ class Size:
     restart_grace_s: float
     poisons: int  # F14
     among: int
+    slow_sockets: int  # F15
+    slow_readers: int
+    patience_s: float | None  # None: the API's own
     flood: int  # F17
 
 
@@ -57,6 +60,9 @@ SMALL = Size(
     restart_grace_s=0.5,
     poisons=3,
     among=12,
+    slow_sockets=40,
+    slow_readers=12,
+    patience_s=2.0,
     flood=5_000,
 )
 
@@ -80,6 +86,9 @@ FULL = Size(
     restart_grace_s=5.0,
     poisons=20,
     among=200,
+    slow_sockets=500,
+    slow_readers=100,
+    patience_s=None,
     flood=100_000,
 )
 

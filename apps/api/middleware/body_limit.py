@@ -16,17 +16,20 @@ _CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
-    """Refuses a body when it is read: longer than `bytes_max`, other than its Content-Length says, or stalled."""
+    """Refuses a body when it is read: longer than `bytes_max`, other than its Content-Length says, or too slow."""
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int, idle_s: float = limits.BODY_IDLE_S) -> None:
+    def __init__(
+        self, app: ASGIApp, *, bytes_max: int, idle_s: float | None = None, whole_s: float | None = None
+    ) -> None:
         self._app = app
         self._bytes_max = bytes_max
-        self._idle_s = idle_s
+        self._idle_s = limits.BODY_IDLE_S if idle_s is None else idle_s
+        self._whole_s = limits.BODY_S if whole_s is None else whole_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         if scope["type"] == "http":
-            receive = _Body(receive, _declared(scope), self._bytes_max, self._idle_s).receive
+            receive = _Body(receive, _declared(scope), self._bytes_max, self._idle_s, self._whole_s).receive
         await self._app(scope, receive, send)
 
 
@@ -38,6 +41,8 @@ class _Body:
     declared: int | None
     bytes_max: int
     idle_s: float
+    whole_s: float
+    late_at_s: float | None = None
     count: int = 0
     ended: bool = False
 
@@ -56,11 +61,14 @@ class _Body:
         return message
 
     async def _next(self) -> Message:
+        now_s = asyncio.get_running_loop().time()
+        if self.late_at_s is None:
+            self.late_at_s = now_s + self.whole_s
         try:
-            async with asyncio.timeout(self.idle_s):
+            async with asyncio.timeout_at(min(now_s + self.idle_s, self.late_at_s)):
                 message = await self.source()
         except TimeoutError:
-            detail = f"The body paused for {self.idle_s:g} s"
+            detail = f"A body may pause for {self.idle_s:g} s, and take {self.whole_s:g} s in all"
             raise Refusal("request_timeout", detail, headers=_CLOSE) from None
         if message["type"] == "http.disconnect":
             self.ended, self.declared = True, None

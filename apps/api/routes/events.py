@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from apps.api.answers import StreamToken
 from apps.api.body import read_object
 from apps.api.event_stream import EventStream
-from apps.api.following import counted, follow, read_event_id, refuse_too_many
+from apps.api.following import follow, read_event_id
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -38,9 +40,9 @@ async def follow_job(request: Request) -> Response:
     last_id = read_event_id(request.headers.get("last-event-id"))
     if job.finished and last_id is not None and last_id == job.last_event:
         return Response(status_code=_NO_CONTENT)
-    refuse_too_many(request.api, caller)
-    api = request.api
-    return EventStream(follow(api, caller, job.id, last_id), api.endings(caller), counted(api, caller))
+    api, held = request.api, AsyncExitStack()
+    await held.enter_async_context(api.streams.entered(caller.api_key_id))
+    return EventStream(follow(api, caller, job.id, last_id), api.endings(caller), held)
 
 
 async def create_token(request: Request) -> Response:

@@ -10,11 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from libs.access.api_key import digest, mint
-from libs.access.api_keys import bootstrap
+from libs.access.api_key import DEFAULT_SCOPES, digest, mint
+from libs.access.api_keys import bootstrap, create_api_key
+from libs.access.users import create_user
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from tests.fakes.api import PEPPER, ApiProcess, api_process, bearer
+from tests.fakes.callers import make_caller, submit
 from tests.fakes.processes import eventually
 from tests.servers import RedisServer, S3Server
 
@@ -31,11 +33,11 @@ def answers(connection: socket.socket) -> bytes:
     return told
 
 
-def upgraded(connection: socket.socket) -> bytes:
-    """Make a WebSocket of it, which nobody lets in."""
+def upgraded(connection: socket.socket, path: str = "/ws/nowhere", secret: str = "none") -> bytes:
+    """Make a WebSocket of it; nobody lets it in at the path that is none."""
     key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-    ask = [b"GET /ws/nowhere HTTP/1.1", b"Host: x", b"Upgrade: websocket", b"Connection: Upgrade", key]
-    connection.sendall(b"\r\n".join([*ask, b"Sec-WebSocket-Version: 13", b"", b""]))
+    ask = [b"GET %b HTTP/1.1" % path.encode(), b"Host: x", b"Upgrade: websocket", b"Connection: Upgrade", key]
+    connection.sendall(b"\r\n".join([*ask, b"X-API-Key: " + secret.encode(), b"Sec-WebSocket-Version: 13", b"", b""]))
     return connection.recv(65_536)
 
 
@@ -67,6 +69,30 @@ def test_a_connection_that_becomes_a_socket_is_given_back(tmp_path: Path, valkey
             with connect(api) as connection:
                 assert not upgraded(connection).startswith(b"HTTP/1.1 429")
             eventually(lambda: is_let_in(api))
+
+
+def test_a_socket_counts_as_long_as_it_is_open(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> None:
+    secret, job_id = asyncio.run(make_job(valkey))
+    with api_process(tmp_path, valkey.url, s3, connections_per_address=2) as api, contextlib.ExitStack() as opened:
+        sockets = [opened.enter_context(connect(api)) for _ in range(2)]
+        for connection in sockets:
+            assert upgraded(connection, f"/ws/jobs/{job_id}", secret).startswith(b"HTTP/1.1 101")
+        assert not is_let_in(api)
+        sockets[0].close()
+        eventually(lambda: is_let_in(api))
+
+
+async def make_job(valkey: RedisServer) -> tuple[str, str]:
+    """A user's key, and a job of theirs that waits."""
+    store = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+    try:
+        user = await create_user(store, "someone@example.com", "internal")
+        _, secret = await create_api_key(
+            store, PEPPER.encode(), user_id=user.id, name="x", scopes=DEFAULT_SCOPES, lives_s=60
+        )
+        return secret, (await submit(store, make_caller(user_id=user.id))).job_id
+    finally:
+        await store.close()
 
 
 def test_trusted_proxies_may_have_as_many_as_they_like(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import pytest
 from starlette.types import Message
@@ -42,8 +42,8 @@ class Counted:
     open = 0
     closed = False
 
-    @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
         self.open += 1
         try:
             yield
