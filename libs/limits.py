@@ -149,7 +149,7 @@ BATCH_IMAGES_MAX: Final = 100
 BATCH_LINE_BYTES_MAX: Final = 64 * 1024
 BATCH_ITEM_BYTES_MAX: Final = 64 * 1024
 #: Items of a batch in one object.
-BATCH_BLOCK_ITEMS: Final = 100
+BATCH_BLOCK_ITEMS: Final = 250
 #: Items that one script makes jobs of: what it costs is what another's command waits at most.
 BATCH_CHUNK_ITEMS: Final = 50
 #: Items of one batch that are jobs and wait to be started; the others lie in the object store.
@@ -157,7 +157,7 @@ BATCH_QUEUED_ITEMS_MAX: Final = 1_000
 #: An item's output in a list of items; a larger one stands in the job and in the results.
 BATCH_OUTPUT_BYTES_MAX: Final = 4 * 1024
 #: An item's output in the results of its batch; a larger one stands in its job alone.
-BATCH_RESULT_BYTES_MAX: Final = 512 * 1024
+BATCH_RESULT_BYTES_MAX: Final = 256 * 1024
 #: Batches of one user that are not finished.
 BATCHES_UNFINISHED_MAX: Final = 100
 #: Batches whose items one API process reads at the same time; others wait their turn.

@@ -148,18 +148,18 @@ async def _checked(request: Request, route: str, wanted: BatchEnvelope, place: P
         return Refusal("validation_failed", errors=[_told("#", "An item is a JSON object", "type")])
     enveloped = isinstance(value.get("input"), dict) and value.keys() <= _ENVELOPE
     try:
-        item = validated(ItemEnvelope, value) if enveloped else ItemEnvelope.model_construct(input=value)
-        application = await apply(request, route, {}, _envelope_of(wanted, item), ("input",))
+        told = validated(ItemEnvelope, value) if enveloped else None
+        order = Envelope(
+            kind=wanted.kind, input=told.input if told else value, deadline_seconds=wanted.deadline_seconds
+        )
+        application = await apply(request, route, {}, order, ("input",))
     except Refusal as refusal:
         if refusal.code != "validation_failed":
             raise  # about the caller, or about us: another item would not help it
         return refusal if enveloped else _unwrapped(refusal)
-    return Item(application.input, application.units, item.fairness_key, item.metadata)
-
-
-def _envelope_of(wanted: BatchEnvelope, item: ItemEnvelope) -> Envelope:
-    """The order that an item is; each member was checked already."""
-    return Envelope.model_construct(kind=wanted.kind, input=item.input, deadline_seconds=wanted.deadline_seconds)
+    if told is None:
+        return Item(application.input, application.units)
+    return Item(application.input, application.units, told.fairness_key, told.metadata)
 
 
 def _unwrapped(refusal: Refusal) -> Refusal:

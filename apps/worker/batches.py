@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from libs.batches.tend import Due, Tender, take_due
+from libs.batches.tend import Due, Tender
 from libs.errors import Unavailable
 
 __all__ = ["BatchKeeper"]
@@ -42,7 +42,7 @@ class BatchKeeper:
         if free == 0:
             return 1
         try:
-            due = await take_due(self._tender.store, free)
+            due = await self._tender.take(free)
         except Unavailable as error:
             log.debug("batches: %s", error)
             return 0

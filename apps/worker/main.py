@@ -98,8 +98,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         redis_restarted=await _redis_restarted(resources.store, settings.lease_s),
     )
     _sweep_by_turns(resources, Turns(resources.store, worker.id), [*queues, "default"])
-    batches = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, Rooms(settings.max_queue_size)))
-    resources.background.append(asyncio.create_task(batches.keep_looking(), name="batches"))
+    _look_after_batches(resources)
     if "gpu" in queues:
         resources.background.append(
             asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")
@@ -128,6 +127,13 @@ def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -
     archivist = Archivist(store, objects, turns, resources.settings.archive_after)
     resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
     resources.background.append(asyncio.create_task(archivist.keep_archiving(), name="archive"))
+
+
+def _look_after_batches(resources: Resources) -> None:
+    settings = resources.settings
+    rooms, term_s = Rooms(settings.max_queue_size), 2 * settings.lease_s
+    keeper = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, rooms, term_s))
+    resources.background.append(asyncio.create_task(keeper.keep_looking(), name="batches"))
 
 
 @asynccontextmanager

@@ -31,10 +31,8 @@ from libs.batches.results import ended_by_block, keep_block, put_together
 from libs.jobs.scripts import CLOSE_BATCH, FORGET_BATCH, PROLONG_BATCH, TAKE_BATCHES
 from libs.store.client import Store
 
-__all__ = ["Due", "Tender", "take_due"]
+__all__ = ["Due", "Tender"]
 
-#: For how long a batch is taken; prolonged three times in that while it is tended.
-TERM_S: Final = 6.0
 #: For how long one look feeds the queue, before it sees to what has ended.
 FEED_S_MAX: Final = 2.0
 #: When a batch that goes on is looked at again.
@@ -59,21 +57,26 @@ class Due:
         return f"{self.user_id} {self.batch_id}"
 
 
-async def take_due(store: Store, most: int) -> list[Due]:
-    """Take batches that are due; nobody else gets them for TERM_S. Raises Unavailable."""
-    now, *members = await store.run(TAKE_BATCHES, (), (most, int(TERM_S * 1000)))
+async def _take_due(store: Store, most: int, term_s: float) -> list[Due]:
+    """Take batches that are due; nobody else gets them for so long. Raises Unavailable."""
+    now, *members = await store.run(TAKE_BATCHES, (), (most, int(term_s * 1000)))
     pairs = [member.decode().split(" ") for member in members]
     return [Due(user_id, batch_id, int(float(now))) for user_id, batch_id in pairs]
 
 
 @dataclass(frozen=True, slots=True)
 class Tender:
-    """What looking after batches takes."""
+    """What looking after batches takes. One is taken for `term_s`, which is prolonged while it is tended."""
 
     store: Store
     objects: Objects
     plans: Plans
     rooms: Rooms
+    term_s: float = 6.0
+
+    async def take(self, most: int) -> list[Due]:
+        """Take batches that are due, to tend each. Raises Unavailable."""
+        return await _take_due(self.store, most, self.term_s)
 
     async def tend(self, due: Due) -> None:
         """Do what is to be done for a batch now, and give it back. Raises Unavailable: it comes due again."""
@@ -93,8 +96,8 @@ class Tender:
 
     async def _keep(self, due: Due) -> None:
         while True:
-            await asyncio.sleep(TERM_S / 3)
-            await self.store.run(PROLONG_BATCH, (), (due.member, int(TERM_S * 1000)))
+            await asyncio.sleep(self.term_s / 3)
+            await self.store.run(PROLONG_BATCH, (), (due.member, int(self.term_s * 1000)))
 
     async def _look_after(self, due: Due) -> float | None:
         """One look; in how many seconds the next one is due, None when the batch has said that itself."""

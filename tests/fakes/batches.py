@@ -18,7 +18,7 @@ from libs.batches.batch import Batch, results_name
 from libs.batches.feed import Rooms
 from libs.batches.items import Item, ItemWriter
 from libs.batches.lookup import load_batch
-from libs.batches.tend import Tender, take_due
+from libs.batches.tend import Tender
 from libs.ids import new_id
 from libs.jobs.lifecycle import Claim, claim, finish
 from libs.jobs.payload import decode_payload
@@ -94,7 +94,7 @@ class Desk:
             user_id, batch_id = member.decode().split(" ")
             if (await self.store.call("HGET", keys.batch + batch_id, "status")) == b"running":
                 await self.store.call("ZADD", keys.batches_due, 1, f"{user_id} {batch_id}")
-        due = await take_due(self.store, 100)
+        due = await self.tender.take(100)
         for one in due:
             await self.tender.tend(one)
         return len(due)

@@ -59,13 +59,13 @@ class Client:
         self.user_id = user_id
         self._http = http
         self._history = history
-        self._headers = {"Authorization": f"Bearer {secret}"}
+        self.headers = {"Authorization": f"Bearer {secret}"}
 
     async def call(
         self, method: str, path: str, body: Any = None, idempotency: str | None = None, route: str | None = None
     ) -> Call:
         """One call, without a second try."""
-        headers = self._headers | ({"Idempotency-Key": idempotency} if idempotency else {})
+        headers = self.headers | ({"Idempotency-Key": idempotency} if idempotency else {})
         began, clock = time.time(), time.perf_counter()
         facts: dict[str, Any] = {"status": None}
         try:

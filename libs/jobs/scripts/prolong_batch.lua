@@ -3,7 +3,7 @@
 -- Who asked for a look meanwhile (an item was the last to end, the batch was canceled) is not overruled.
 -- Needs: clock.lua
 --
--- ARGV  1 "<user> <batch id>"   2 ms from now   3 "keep" | "give_back"
+-- ARGV  1 "<user> <batch id>"   2 ms from now
 -- Returns  "kept" | "asked_for"
 
 local score = tonumber(redis.call('ZSCORE', KEY.batches_due, ARGV[1]) or '0')
