@@ -65,6 +65,7 @@ __all__ = [
     "WORKFLOW_PARAMETERS_MAX",
     "WORKFLOW_TEXT_LENGTH_MAX",
     "WORKFLOW_UNITS_MAX",
+    "WORKFLOW_UPLOADS_MAX",
     "WORKFLOW_VERSIONS_MAX",
 ]
 
@@ -174,6 +175,8 @@ WORKFLOW_BYTES_MAX: Final = 256 * 1024
 WORKFLOW_PARAMETERS_MAX: Final = 64
 WORKFLOW_CHOICES_MAX: Final = 200
 WORKFLOW_UNITS_MAX: Final = 1_000
+#: Uploads that one job of a workflow may read.
+WORKFLOW_UPLOADS_MAX: Final = 8
 
 #: What S3 takes in one PUT; larger files are sent in parts.
 SINGLE_PUT_BYTES_MAX: Final = 5 * 2**30

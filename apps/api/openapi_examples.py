@@ -13,6 +13,7 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "POST /api/v1/jobs": {"kind": "generate", "input": _PICTURE, "metadata": {"order": "1042"}},
     "POST /api/v1/generate": _PICTURE,
     "POST /api/v1/detect": {"image_url": "https://example.com/cat.jpg"},
+    "POST /api/v1/workflow": {"workflow": "portrait", "parameters": {"prompt": "a lighthouse at dusk"}},
     "POST /api/v1/ocr": {"upload": "upload_06bd7j3v6c0h2k9m4n8p5q1r7s", "language": "en"},
     "POST /api/v1/batches": {"kind": "generate", "items": [_PICTURE, {"input": _PICTURE, "metadata": {"row": 2}}]},
     "POST /api/v1/batch": {"images": ["https://example.com/1.jpg", "https://example.com/2.jpg"]},

@@ -98,10 +98,13 @@ async def apply(
     if kind.name == "ocr" and not request.api.settings.ocr_enabled:
         raise Refusal("feature_disabled", "Jobs of the kind ocr are switched off (OCR_ENABLED)")
     wanted = validated(kind.input, envelope.input, at)
+    _require_scopes(request, kind.scopes(wanted))
     offer = await request.api.offers.of(kind.backend)
-    if kind.prepare is not None:
-        wanted = kind.prepare(wanted)
     try:
+        if kind.resolve is not None:
+            wanted = await kind.resolve(wanted, request.resources.library)
+        if kind.prepare is not None:
+            wanted = kind.prepare(wanted)
         kind.check(wanted, offer, request.caller.limits)
     except Refusal as refusal:
         if not at:
@@ -131,6 +134,13 @@ async def apply(
         retry_of=retry_of,
         result=result_digest(kind, wanted, [*uploads, *stored], _whose(request.caller)),
     )
+
+
+def _require_scopes(request: Request, scopes: Iterable[str]) -> None:
+    """Refuse a caller whose api key lacks what such an input needs beside the route's own scope."""
+    for scope in scopes:
+        if not request.caller.may(scope):
+            raise Refusal("insufficient_scope", f"This needs the scope {scope}", members={"scope": scope})
 
 
 def _whose(caller: Caller) -> str:

@@ -16,7 +16,7 @@ from libs.backends.backends import Backends
 from libs.errors import Unavailable
 from libs.jobs.lifecycle import FencedError, report
 from libs.jobs.status import StopReason
-from libs.kinds.kind import Submission
+from libs.kinds.kind import Library, Submission
 from libs.queue.patience import through_outages
 from libs.queue.running import Running
 from libs.store.client import Store
@@ -34,7 +34,13 @@ class LiveAttempt:
     """Reports under the attempt's fence. What cannot be told because Redis is away is dropped: the work goes on."""
 
     def __init__(
-        self, running: Running, store: Store, objects: Objects, backends: Backends, upload_bytes_max: int
+        self,
+        running: Running,
+        store: Store,
+        objects: Objects,
+        backends: Backends,
+        library: Library,
+        upload_bytes_max: int,
     ) -> None:
         """Made for one claim, thrown away at its end."""
         self._running = running
@@ -46,6 +52,7 @@ class LiveAttempt:
         self._told_at = -_PROGRESS_S
         self._telling: set[asyncio.Task[None]] = set()
         self.backends = backends
+        self.library = library
         self.submission = _read_submission(running.claim.submission)
 
     @property

@@ -83,6 +83,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         backends,
         with_vision_retries(KINDS, settings.vision_retries),
         resources.metrics,
+        resources.library,
         settings.job_timeout,
         settings.upload_bytes_max,
     )

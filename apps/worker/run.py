@@ -31,7 +31,7 @@ from libs.errors import Failure, Unavailable
 from libs.jobs.lifecycle import Claim, Ending, Payment, finish
 from libs.jobs.payload import UnknownVersionError, decode_payload
 from libs.jobs.status import Status
-from libs.kinds.kind import Kind, Output, Wait
+from libs.kinds.kind import Kind, Library, Output, Wait
 from libs.metrics import Metrics
 from libs.queue.patience import through_outages
 from libs.queue.running import Running
@@ -67,6 +67,7 @@ class Runner:
     backends: Backends
     kinds: Mapping[str, Kind[Any]]
     metrics: Metrics
+    library: Library
     timeout_s_max: float = 1_200.0
     upload_bytes_max: int = 50 * 1024 * 1024
     random: random.Random = field(default_factory=random.Random)
@@ -107,7 +108,7 @@ class Runner:
             return Outcome("release", delay_s=_NEWER_WORKER_S)  # another worker, of another version, may know it
         if claim.attempt == 1 and claim.submission is None:
             self.metrics.wait_seconds.labels(claim.queue).observe(max(0.0, time.time() - claim.created_at_ms / 1000))
-        attempt = LiveAttempt(running, self.store, self.objects, self.backends, self.upload_bytes_max)
+        attempt = LiveAttempt(running, self.store, self.objects, self.backends, self.library, self.upload_bytes_max)
         try:
             if claim.canceled:
                 return await self._abandon(kind, running, attempt)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
 
-from libs.kinds import detect, generate, ocr, optimize
+from libs.kinds import detect, generate, ocr, optimize, workflow
 from libs.kinds.kind import Kind
 from libs.kinds.plugins import GROUP, with_plugins
 
@@ -21,6 +21,7 @@ _OURS: tuple[Kind[Any], ...] = (
     generate.KIND,
     ocr.KIND,
     optimize.KIND,
+    workflow.KIND,
 )
 
 

@@ -6,7 +6,7 @@ the attempt, and nothing of Redis, S3, ARQ or HTTP. To add a kind, add a file wi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from libs.artifacts.uploads import UploadedFile
 from libs.backends.backends import Backends
 from libs.backends.submission import Submission
 from libs.jobs.status import StopReason
+from libs.workflows.library import Library
 
 __all__ = [
     "Attempt",
@@ -25,6 +26,7 @@ __all__ = [
     "InlineFile",
     "Input",
     "Kind",
+    "Library",
     "Offer",
     "Output",
     "ResultCache",
@@ -117,6 +119,10 @@ class Attempt(Protocol):
         """The backends this worker reaches."""
 
     @property
+    def library(self) -> Library:
+        """What is registered: workflows, and the node classes of the backend."""
+
+    @property
     def submission(self) -> Submission | None:
         """What an earlier attempt submitted to a backend: it may be waiting, running, done or lost there."""
 
@@ -150,6 +156,10 @@ def _one_unit(_wanted: Any) -> int:
     return 1
 
 
+def _no_scopes(_wanted: Any) -> Collection[str]:
+    return ()
+
+
 def _no_uploads(_wanted: Any) -> Sequence[str]:
     return ()
 
@@ -167,6 +177,9 @@ class Kind(Generic[InputT]):
     """A kind of job.
 
     `queue` names the class of workers that run it. `cost` is the number of units a job reserves.
+    At submission an input goes through, in this order: `scopes`, what the caller's api key must have beside
+    jobs:write; `resolve`, the one step that may wait: it looks up in the library what the input refers to, and
+    returns the input with all of it fixed, or refuses (raises Refusal); then `prepare` and `check`.
     `prepare` may complete an input at submission (draw a seed); `check` may refuse it (raises Refusal) against
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
     `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
@@ -184,6 +197,8 @@ class Kind(Generic[InputT]):
     input: type[InputT]
     run: Callable[[InputT, Attempt], Awaitable[Output | Wait]]
     summary: str = ""
+    scopes: Callable[[InputT], Collection[str]] = _no_scopes
+    resolve: Callable[[InputT, Library], Awaitable[InputT]] | None = None
     cost: Callable[[InputT], int] = _one_unit
     prepare: Callable[[InputT], InputT] | None = None
     check: Callable[[InputT, Offer, Limits], None] = _no_objection

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from libs.backends.comfyui import Graph
+from libs.workflows.check import Place
 from libs.workflows.definition import Definition, default_of
 from libs.workflows.flaw import Flaw
 from libs.workflows.parameter import RANDOM, ImageParameter, Parameter, SeedParameter
 
-__all__ = ["complete", "filled", "input_schema", "seeds_of", "units_of", "uploads_of"]
+__all__ = ["complete", "filled", "input_schema", "picture_places", "pictures_of", "seeds_of", "units_of", "uploads_of"]
 
 
 def complete(definition: Definition, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Flaw]]:
@@ -36,10 +37,24 @@ def units_of(definition: Definition, values: Mapping[str, Any]) -> int:
     return definition.units if isinstance(definition.units, int) else int(values[definition.units])
 
 
+def pictures_of(definition: Definition) -> str | None:
+    """The parameter that says how many pictures are made, and so what a job costs; None where that is fixed."""
+    return definition.units if isinstance(definition.units, str) else None
+
+
+def picture_places(definition: Definition, values: Mapping[str, Any]) -> dict[Place, str]:
+    """The uploads that these values name, by the places where they go."""
+    return {
+        (binding.node, binding.input): values[one.name]
+        for one in definition.parameters
+        if isinstance(one, ImageParameter) and one.name in values
+        for binding in one.sets
+    }
+
+
 def uploads_of(definition: Definition, values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The uploads that these values name, each once."""
-    named = (values.get(one.name) for one in definition.parameters if isinstance(one, ImageParameter))
-    return tuple(dict.fromkeys(upload for upload in named if upload is not None))
+    """The same uploads, each once."""
+    return tuple(dict.fromkeys(picture_places(definition, values).values()))
 
 
 def seeds_of(definition: Definition, values: Mapping[str, Any]) -> dict[str, int]:

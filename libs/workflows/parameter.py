@@ -219,7 +219,7 @@ class ImageParameter(_Parameter):
 
     def fits(self, declared: NodeInput) -> bool:
         """Where the backend takes a file."""
-        return declared.is_file
+        return declared.is_picture
 
     def wrong_with(self, value: Any) -> Wrong | None:
         """The shape of an id; whose upload it is, and of what, is looked up later."""

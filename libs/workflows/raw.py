@@ -16,7 +16,7 @@ from libs.workflows.check import Place, graph_flaws
 from libs.workflows.flaw import Flaw
 from libs.workflows.graph import is_link, link_flaws, read_graph
 
-__all__ = ["UPLOAD", "names_place", "read_raw", "units_of", "uploads_in"]
+__all__ = ["UPLOAD", "names_place", "raw_units_of", "read_raw", "uploads_in"]
 
 UPLOAD: Final = re.compile(r"upload_[0-9a-z]{26}", re.ASCII)
 
@@ -60,7 +60,7 @@ def uploads_in(graph: Graph) -> dict[Place, str]:
     }
 
 
-def units_of(graph: Graph) -> int:
+def raw_units_of(graph: Graph) -> int:
     """One unit for each picture it can leave: the nodes that nobody reads from, times the largest batch."""
     read = {value[0] for body in graph.values() for value in body["inputs"].values() if is_link(value)}
     batch = 1
@@ -112,7 +112,9 @@ def _is_given(graph: Graph, place: Place) -> bool:
 
 def _too_free(name: str, value: Any, declared: NodeInput) -> tuple[str, str] | None:
     """Why a raw graph may not set this input so."""
-    if declared.is_file:
+    if declared.is_file and not declared.is_picture:
+        return "this input names a file that is no picture, and is closed to raw graphs", "input_not_allowed"
+    if declared.is_picture:
         is_upload = isinstance(value, str) and UPLOAD.fullmatch(value) is not None
         return None if is_upload else ("a file is named by the id of an upload of yours", "upload_needed")
     if names_place(name):

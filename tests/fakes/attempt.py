@@ -15,6 +15,8 @@ from libs.backends.vision import Vision
 from libs.egress import Egress
 from libs.errors import Failure
 from libs.jobs.status import StopReason
+from libs.kinds.kind import Library
+from tests.fakes.library import FakeLibrary
 
 __all__ = ["FakeAttempt", "stop"]
 
@@ -32,6 +34,7 @@ class FakeAttempt:
     vision: Vision = field(default_factory=Vision)
     egress: Egress = field(default_factory=Egress)
     uploads: Mapping[str, UploadedFile] = field(default_factory=dict)
+    library: Library = field(default_factory=FakeLibrary)
     #: Called with each submission before it is recorded: a test looks there whether the backend was called too soon.
     before_submitted: Callable[[Submission], None] | None = None
 

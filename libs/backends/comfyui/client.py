@@ -46,7 +46,12 @@ class ComfyUI:
             await self._server.aclose()
 
     async def run(
-        self, graph: Graph, watcher: Watcher, *, uploads: Mapping[str, FileContent] = MappingProxyType({})
+        self,
+        graph: Graph,
+        watcher: Watcher,
+        *,
+        uploads: Mapping[str, FileContent] = MappingProxyType({}),
+        skipped_outputs_allowed: bool = False,
     ) -> tuple[OutputFile, ...]:
         """Run a graph for an attempt and return every file it leaves behind.
 
@@ -54,6 +59,9 @@ class ComfyUI:
         server's input folder first, and every input of a node whose value is exactly that name is made to name it
         there, as `LoadImage` wants it. So choose names that no text of the caller's can equal, such as the id of an
         upload with its extension (`upload_….png`): the extension is kept. With nothing in it, nothing is replaced.
+
+        A server may take a graph and leave out some of its outputs: that is a failure unless
+        `skipped_outputs_allowed`.
 
         What an earlier attempt submitted is resumed when it still lives or is done. Every `filename_prefix` in the
         graph is replaced. Being canceled ends the prompt too when the attempt is `canceled` or `timed_out`; else it
@@ -65,6 +73,7 @@ class ComfyUI:
             graph,
             watcher,
             uploads=uploads,
+            skipped_outputs_allowed=skipped_outputs_allowed,
             timeout_s=self._timeout_s,
             patience=self._patience,
         )

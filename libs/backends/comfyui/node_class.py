@@ -28,7 +28,8 @@ class NodeInput:
     """An input of a class.
 
     `types` are what it accepts, `*` anything. `choices` are the values of one that has the type CHOICE, None where the
-    server does not tell them. `least` and `most` bound a number. `is_file` is of one that names a file of the server's.
+    server does not tell them. `least` and `most` bound a number. `is_file` is of one that names a file of the server's,
+    `is_picture` of one whose file is a picture that was uploaded.
     """
 
     types: frozenset[str]
@@ -37,6 +38,7 @@ class NodeInput:
     least: float | None = None
     most: float | None = None
     is_file: bool = False
+    is_picture: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """What is published of it; members with nothing to say take no room."""
@@ -47,6 +49,7 @@ class NodeInput:
             "least": self.least,
             "most": self.most,
             "is_file": self.is_file,
+            "is_picture": self.is_picture,
         }
         return {name: value for name, value in told.items() if value is not None and value is not False}
 
@@ -61,6 +64,7 @@ class NodeInput:
             stored.get("least"),
             stored.get("most"),
             stored.get("is_file", False),
+            stored.get("is_picture", False),
         )
 
 
@@ -110,14 +114,14 @@ def _input_of(declared: Sequence[Any], *, required: bool) -> NodeInput:
     """`["INT", {"min": 1}]`; a choice is `[[value, …], {…}]`, by newer servers `["COMBO", {"options": […]}]`."""
     kind = declared[0]
     options: Mapping[str, Any] = declared[1] if len(declared) > 1 and isinstance(declared[1], dict) else {}
-    is_file = any(options.get(mark) for mark in _FILE_MARKS)
+    files = any(options.get(mark) for mark in _FILE_MARKS), bool(options.get("image_upload"))
     listed = kind if isinstance(kind, list) else options.get("options")
     if isinstance(kind, list) or kind == CHOICE:
-        return NodeInput(frozenset({CHOICE}), required, _choices(listed), is_file=is_file)
+        return NodeInput(frozenset({CHOICE}), required, _choices(listed), None, None, *files)
     if not isinstance(kind, str):
         raise TypeError("an input's type is no text")
     types = frozenset(part.strip() for part in kind.split(","))
-    return NodeInput(types, required, None, _number(options, "min"), _number(options, "max"), is_file)
+    return NodeInput(types, required, None, _number(options, "min"), _number(options, "max"), *files)
 
 
 def _choices(listed: object) -> tuple[Choice, ...] | None:

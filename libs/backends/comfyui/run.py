@@ -79,6 +79,7 @@ class Run:
         watcher: Watcher,
         *,
         uploads: Mapping[str, FileContent],
+        skipped_outputs_allowed: bool = False,
         timeout_s: float,
         patience: Patience,
     ) -> None:
@@ -86,6 +87,7 @@ class Run:
         self._backend = backend
         self._graph = graph
         self._uploads = uploads
+        self._skipped_outputs_allowed = skipped_outputs_allowed
         self._watcher = watcher
         self._timeout_s = timeout_s
         self._patience = patience
@@ -153,7 +155,13 @@ class Run:
 
     async def _post(self, graph: Graph, prompt_id: str) -> str:
         """Call, in a task that outlives our being stopped: a call is not taken back by hanging up."""
-        self._posting = asyncio.create_task(self._server.submit(graph, prompt_id=prompt_id, client_id=prompt_id))
+        call = self._server.submit(
+            graph,
+            prompt_id=prompt_id,
+            client_id=prompt_id,
+            skipped_outputs_allowed=self._skipped_outputs_allowed,
+        )
+        self._posting = asyncio.create_task(call)
         try:
             return await asyncio.shield(self._posting)
         except Unavailable:  # no answer, or one that makes no sense: it may have been taken all the same

@@ -37,7 +37,9 @@ class Server:
         """Close its connections."""
         await self._http.aclose()
 
-    async def submit(self, graph: Graph, *, prompt_id: str, client_id: str) -> str:
+    async def submit(
+        self, graph: Graph, *, prompt_id: str, client_id: str, skipped_outputs_allowed: bool = False
+    ) -> str:
         """Queue a graph and return the id it runs under: ours, or with a server that takes none, its own.
 
         The same id twice runs twice: look it up first. Raises Failure when the graph is not accepted as a whole.
@@ -50,7 +52,7 @@ class Server:
         told = reply.require_ok().load_object()
         if isinstance(told.get("prompt_id"), str):
             prompt_id = told["prompt_id"]
-        if told.get("node_errors"):  # accepted, with some outputs silently left out
+        if told.get("node_errors") and not skipped_outputs_allowed:  # accepted, with some outputs silently left out
             await self.cancel(prompt_id)
             raise workflow_invalid(told)
         return prompt_id

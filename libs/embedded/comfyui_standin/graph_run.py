@@ -60,6 +60,10 @@ class GraphRun:
             case "SaveText":
                 await self._stage.note(self._prompt, node, "text is ready")
                 return await self._put_out(node, {"text": [self._input(node, "text")]})
+            case "SaveAudio":
+                duration_s = self._input(node, "audio")["duration"]
+                prefix = self._prompt.graph[node]["inputs"]["filename_prefix"]
+                return await self._put_out(node, {"audio": [self._stage.record(duration_s, prefix)]})
         return self._brought(node, node_type)
 
     def _brought(self, node: str, node_type: str) -> dict[str, Any]:
@@ -74,6 +78,9 @@ class GraphRun:
             case "EmptyLatentImage":
                 sides = {side: self._input(node, side) for side in ("width", "height")}
                 return {**sides, "batch": self._input(node, "batch_size")}
+            case "RepeatLatentBatch":
+                latent = self._input(node, "samples")
+                return {**latent, "batch": latent["batch"] * self._input(node, "amount")}
         return self._handed_on(node)
 
     async def _sample(self, node: str) -> dict[str, Any]:
@@ -114,7 +121,10 @@ class GraphRun:
     def _input(self, node: str, name: str) -> Any:
         """An input's value; what a link brings is all that the node it comes from has made."""
         given = self._prompt.graph[node]["inputs"].get(name)
-        return self._values[given[0]] if isinstance(given, list) else given
+        if not isinstance(given, list):
+            return given
+        made = self._values[given[0]]
+        return made["value"] if self._prompt.graph[given[0]]["class_type"].startswith("Primitive") else made
 
     def _handed_on(self, node: str) -> dict[str, Any]:
         """What other nodes make: all they were given, in one."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+import wave
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -125,6 +127,16 @@ class Stage:
         if self._faults.strikes("files_gone"):
             self._files.clear()
         return saved
+
+    def record(self, duration_s: float, prefix: str) -> dict[str, str]:
+        """Save so much silence."""
+        into = io.BytesIO()
+        with wave.open(into, "wb") as sound:
+            sound.setnchannels(1)
+            sound.setsampwidth(1)
+            sound.setframerate(8_000)
+            sound.writeframes(bytes([128]) * int(8_000 * duration_s))
+        return self._files.save("output", prefix, "wav", into.getvalue())
 
     async def note(self, prompt: Prompt, node: str, text: str) -> None:
         """Send a line of text."""

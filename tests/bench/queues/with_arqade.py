@@ -29,6 +29,7 @@ from libs.store.keyspace import Keyspace
 from tests.bench.contestant import REDIS_URL, Submit, main
 from tests.bench.witness import Witness
 from tests.fakes.callers import make_caller, submit
+from tests.fakes.library import FakeLibrary
 
 KEYS = Keyspace.with_prefix("arqade")
 _SLOTS = 50
@@ -58,7 +59,9 @@ async def run_worker(kind: Kind[Nothing], slots: int) -> None:
     """What `arqade worker` is, with one kind and no signals."""
     store = await Store.open(REDIS_URL, KEYS)
     objects = Objects("127.0.0.1:9", "none", "none", "none", "none", use_ssl=False)
-    runner = Runner(store, objects, Backends(ComfyUI(None, 1), OcrEngine(1)), {kind.name: kind}, Metrics())
+    runner = Runner(
+        store, objects, Backends(ComfyUI(None, 1), OcrEngine(1)), {kind.name: kind}, Metrics(), FakeLibrary()
+    )
 
     async def ping(ctx: dict[Any, Any], *_args: Any, **_kwargs: Any) -> str:
         return "pong"

@@ -22,6 +22,7 @@ from libs.metrics import Metrics
 from libs.queue.running import Running
 from libs.store.client import Store
 from tests.fakes.callers import make_caller, submit
+from tests.fakes.library import FakeLibrary
 from tests.servers import S3Server
 
 Handler = Callable[["Nothing", Attempt], Awaitable[Output | Wait]]
@@ -54,7 +55,7 @@ def run_once(store: Store, objects: Objects) -> RunOnce:
         running = Running(claimed)
         running.task = asyncio.current_task()
         made = Kind(name="noop", queue="cpu", input=Nothing, run=handler, **kind)
-        runner = Runner(store, objects, None, {"noop": made}, Metrics())  # type: ignore[arg-type]  # no backend is asked
+        runner = Runner(store, objects, None, {"noop": made}, Metrics(), FakeLibrary())  # type: ignore[arg-type]  # no backend is asked
         if stop is not None:
             asyncio.get_running_loop().call_later(0.05, running.stop, stop)
         await runner.run_job(running)
@@ -187,7 +188,7 @@ async def test_what_ends_is_counted_by_kind_and_status(store: Store, objects: Ob
     metrics, running = Metrics(), Running(claimed)
     running.task = asyncio.current_task()
     made = Kind(name="noop", queue="cpu", input=Nothing, run=handler)
-    await Runner(store, objects, None, {"noop": made}, metrics).run_job(running)  # type: ignore[arg-type]  # as above
+    await Runner(store, objects, None, {"noop": made}, metrics, FakeLibrary()).run_job(running)  # type: ignore[arg-type]  # as above
     told = metrics.render().decode()
     assert 'arqade_jobs_finished_total{kind="noop",status="succeeded"} 1.0' in told
     assert 'arqade_job_wait_seconds_count{queue="cpu"} 1.0' in told

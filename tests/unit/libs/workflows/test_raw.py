@@ -15,7 +15,7 @@ from libs import limits
 from libs.backends.comfyui import Graph
 from libs.embedded.comfyui_standin.nodes import validate
 from libs.workflows.flaw import Flaw
-from libs.workflows.raw import names_place, read_raw, units_of, uploads_in
+from libs.workflows.raw import names_place, raw_units_of, read_raw, uploads_in
 from tests.fakes.graphs import ALLOWED, CLASSES, INFO, ODD, UPLOAD_ID, picture_graph, random_graph
 from tests.fakes.mutations import mutated
 
@@ -248,13 +248,13 @@ def test_without_node_classes_shape_links_and_names_of_classes_are_checked_all_t
 
 
 def test_a_picture_is_a_unit() -> None:
-    assert units_of(picture_graph()) == 1
+    assert raw_units_of(picture_graph()) == 1
     sent = picture_graph()
     sent["5"]["inputs"]["batch_size"] = 3
     sent["10"] = {"class_type": "RepeatLatentBatch", "inputs": {"samples": ["5", 0], "amount": 2}}
     sent["3"]["inputs"]["latent_image"] = ["10", 0]
     sent["11"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
-    assert units_of(read(sent)[0]) == 12
+    assert raw_units_of(read(sent)[0]) == 12
 
 
 def test_what_is_made_cannot_be_multiplied_by_a_link() -> None:

@@ -1,0 +1,158 @@
+"""workflow: whatever a registered workflow makes, or a graph of the caller's own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import anyio
+import orjson
+
+from libs import limits
+from libs.access.plan import Limits
+from libs.artifacts.artifact import NewArtifact
+from libs.artifacts.sniff import EXTENSIONS, sniff
+from libs.backends.comfyui import OutputFile
+from libs.backends.pictures import PICTURE_TYPES, clean_picture
+from libs.errors import Failure, invalid
+from libs.kinds.kind import Attempt, Kind, Library, Offer, Output
+from libs.kinds.workflow_input import Order, WorkflowInput
+from libs.kinds.workflow_ready import Ready, make_ready
+from libs.workflows.definition import classes_of
+from libs.workflows.flaw import Flaw, refusal
+from libs.workflows.order import complete, pictures_of, units_of, uploads_of
+from libs.workflows.raw import raw_units_of, read_raw, uploads_in
+
+__all__ = ["KIND"]
+
+
+def scopes(wanted: WorkflowInput) -> Sequence[str]:
+    """A graph of the caller's own needs a scope of its own."""
+    return () if wanted.graph is None else ("jobs:raw_workflow",)
+
+
+async def resolve(wanted: WorkflowInput, library: Library) -> WorkflowInput:
+    """Fix the version and every parameter, so that each attempt draws the same; or hold the graph against the rules."""
+    if wanted.graph is not None:
+        return await _resolved_graph(wanted, wanted.graph, library)
+    version = await library.find_version(wanted.workflow or "", wanted.version)
+    if version is None or version.retired_at_ms is not None:
+        member = "workflow" if wanted.version is None else "version"
+        raise invalid(f"#/input/{member}", "There is no such workflow, or not in this version", "unknown_workflow")
+    values, flaws = complete(version.definition, wanted.parameters or {})
+    if flaws:
+        raise refusal(flaws, ("input", "parameters"))
+    pictures = pictures_of(version.definition)
+    order = Order(
+        units_of(version.definition, values),
+        uploads_of(version.definition, values),
+        None if pictures is None else f"parameters/{pictures}",
+    )
+    return wanted.settled(order, version=version.number, parameters=values)
+
+
+def cost(wanted: WorkflowInput) -> int:
+    """What the workflow declares; of a raw graph one unit for each picture that it can leave."""
+    return wanted.order.units
+
+
+def check(wanted: WorkflowInput, _offer: Offer, plan: Limits) -> None:
+    """Refuse more pictures than the plan allows, and more uploads than one job may read."""
+    order = wanted.order
+    if order.pictures_by is not None and order.units > plan.pictures_per_job:
+        detail = f"{order.units} pictures; at most {plan.pictures_per_job} per job on your plan"
+        raise invalid(f"#/input/{order.pictures_by}", detail, "over_plan_ceiling")
+    if len(order.uploads) > limits.WORKFLOW_UPLOADS_MAX:
+        member = "parameters" if wanted.graph is None else "graph"
+        raise invalid(f"#/input/{member}", f"at most {limits.WORKFLOW_UPLOADS_MAX} uploads per job", "too_many_uploads")
+
+
+def uploads(wanted: WorkflowInput) -> Sequence[str]:
+    """The pictures that it reads."""
+    return wanted.order.uploads
+
+
+async def run(wanted: WorkflowInput, attempt: Attempt) -> Output:
+    """Fill the workflow in, have it run, keep every file it leaves."""
+    await attempt.progress(0, 1, "submitted")
+    ready = await make_ready(wanted, attempt.library)
+    with tempfile.TemporaryDirectory(prefix="arqade-") as folder:
+        pictures = {name: await _picture(upload, attempt, Path(folder) / name) for name, upload in ready.files()}
+        files = await _left_by(ready, attempt, pictures)
+    return _output(wanted, ready, files)
+
+
+async def abandon(wanted: WorkflowInput, attempt: Attempt) -> None:
+    """End the prompt that an earlier attempt left at the backend."""
+    if attempt.submission is not None:
+        await attempt.backends.comfyui.end(attempt.submission)
+
+
+async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], library: Library) -> WorkflowInput:
+    classes = await library.find_classes(classes_of(sent))
+    graph, flaws = read_raw(sent, library.raw_classes, classes)
+    if not flaws and len(orjson.dumps(graph)) > limits.WORKFLOW_BYTES_MAX:
+        flaws = [Flaw((), f"at most {limits.WORKFLOW_BYTES_MAX} bytes as JSON", "too_large")]
+    if flaws:
+        raise refusal(flaws, ("input", "graph"))
+    named = tuple(dict.fromkeys(uploads_in(graph).values()))
+    return wanted.settled(Order(raw_units_of(graph), named, "graph"), graph=graph)
+
+
+async def _picture(upload: str, attempt: Attempt, path: Path) -> Path:
+    """An upload as a clean picture in a file: several would fill the memory."""
+    file = await attempt.open(upload)
+    await anyio.Path(path).write_bytes(await clean_picture(file.data, file.content_type))
+    return path
+
+
+async def _left_by(ready: Ready, attempt: Attempt, pictures: Mapping[str, Path]) -> Sequence[OutputFile]:
+    """The files of a run. What the backend does not like about a caller's own graph is the caller's doing."""
+    try:
+        files = await attempt.backends.comfyui.run(
+            ready.named_graph(), attempt, uploads=pictures, skipped_outputs_allowed=ready.skipped_outputs_allowed
+        )
+    except Failure as failure:
+        if ready.is_raw and failure.code == "workflow_invalid":
+            raise Failure(failure.code, failure.detail, fault="caller") from None
+        raise
+    if ready.is_raw and len(files) > raw_units_of(ready.graph):
+        raise Failure("output_too_large", "the graph left more files than it was charged for", fault="caller")
+    return files
+
+
+def _output(wanted: WorkflowInput, ready: Ready, files: Sequence[OutputFile]) -> Output:
+    artifacts = tuple(_artifact(index, file, ready) for index, file in enumerate(files))
+    if ready.is_raw:
+        return Output({"files": len(files)}, artifacts)
+    told = {"workflow": wanted.workflow, "version": wanted.version, "seeds": dict(ready.seeds), "files": len(files)}
+    return Output(told, artifacts)
+
+
+def _artifact(index: int, file: OutputFile, ready: Ready) -> NewArtifact:
+    """A file under the type that its bytes tell; with the seed where there is one, or the node of a caller's graph."""
+    content_type = sniff(file.data)
+    facts: dict[str, object] = {"node": file.node} if ready.is_raw else {}
+    if len(ready.seeds) == 1:
+        (facts["seed"],) = ready.seeds.values()
+    return NewArtifact(f"{index}.{EXTENSIONS[content_type]}", content_type, file.data, facts)
+
+
+KIND = Kind(
+    name="workflow",
+    queue="gpu",
+    input=WorkflowInput,
+    run=run,
+    summary="What a registered workflow makes, or a graph of your own",
+    scopes=scopes,
+    resolve=resolve,
+    cost=cost,
+    check=check,
+    uploads=uploads,
+    upload_types=PICTURE_TYPES,
+    backend="comfyui",
+    abandon=abandon,
+    timeout_s=600,
+    attempts_max=3,
+)
