@@ -115,7 +115,7 @@ class Settings(BaseSettings):
     max_queue_size: int = Field(1_000_000, ge=1)
     job_deadline: int = Field(86_400, ge=1, description="How long a job may wait before it is `expired`")
     archive_after: int = Field(
-        86_400, ge=1, description="Seconds after its end at which a job's record moves to the object store"
+        86_400, ge=1, le=86_400, description="Seconds after its end at which a job's record moves to the object store"
     )
     body_bytes_max: int = Field(
         10 * 1024 * 1024, ge=1_024, validation_alias=AliasChoices("body_bytes_max", "max_upload_size")

@@ -8,7 +8,9 @@ from __future__ import annotations
 import logging
 
 from apps.worker.turns import Turns
+from libs.archive.expiry import expire_archived
 from libs.archive.moving import archive_finished
+from libs.archive.walk import walk_on
 from libs.artifacts.objects import Objects
 from libs.store.client import Store
 
@@ -18,7 +20,7 @@ log = logging.getLogger(__name__)
 
 
 class Archivist:
-    """Moves finished jobs to the archive."""
+    """Moves history to the archive, removes what is past its retention, and looks for objects that are nobody's."""
 
     def __init__(self, store: Store, objects: Objects, turns: Turns, archive_after_s: float) -> None:
         """`archive_after_s` is how long after its end a job's record stays in Redis."""
@@ -36,3 +38,8 @@ class Archivist:
             log.info("%d finished jobs moved to the archive", moved)
             if not await self._turns.mine():
                 return
+        seconds, _ = await self._store.call("TIME")
+        if expired := await expire_archived(self._objects, float(seconds)):
+            log.info("%d segments of the archive were past their retention", expired)
+        if orphans := await walk_on(self._store, self._objects, float(seconds)):
+            log.warning("%d objects belonged to nothing and were removed", orphans)

@@ -50,5 +50,5 @@ async def due_notes(objects: Objects, now_s: float) -> AsyncGenerator[Note]:
                 return
             about = await objects.get(facts.name, bytes_max=_NAME_BYTES_MAX)
             if about is not None:
-                yield Note(facts.name, about.decode())
+                yield Note(facts.name, about.decode(errors="replace"))
         after = page[-1].name

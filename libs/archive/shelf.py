@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from anyio import to_thread
 
@@ -36,6 +37,18 @@ class Shelf:
                 line = None if data is None else await to_thread.run_sync(find_line, data, job_id)
                 lines += [line] if line is not None else []
         return _newest(lines) if lines else None
+
+    async def which(self, user_id: str, job_ids: Sequence[str]) -> set[str]:
+        """Those of these jobs, given in order of id, that the archive holds, even past their retention."""
+        found: set[str] = set()
+        for day, of_day in groupby(job_ids, key=day_of):
+            wanted = list(of_day)
+            async for segment in self._segments(user_id, day, through=wanted[0]):
+                if segment.first <= wanted[-1]:
+                    data = await self._read(segment)
+                    lines = [] if data is None else await to_thread.run_sync(lambda data: list(lines_of(data)), data)
+                    found |= {job_id for job_id, _ in lines}
+        return found.intersection(job_ids)
 
     async def newest_first(self, user_id: str, before: str | None) -> AsyncGenerator[tuple[str, Job | None]]:
         """The user's archived jobs before an id, each once: its id, and None for one whose retention is over.

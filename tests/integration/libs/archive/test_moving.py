@@ -233,3 +233,32 @@ async def test_many_jobs_take_few_objects(store: Store, objects: Objects, record
     found = [*page.jobs, *rest.jobs]
     assert [job.id for job in found] == sorted(made, reverse=True)
     assert {job.id: job.input["n"] for job in found} == made
+
+
+async def test_redis_has_the_same_keys_after_many_jobs_as_after_few(store: Store, objects: Objects) -> None:
+    callers = [make_caller() for _ in range(3)]
+
+    async def live(rounds: int) -> dict[str, int]:
+        for n in range(rounds):
+            for caller in callers:
+                digest = f"{caller.user_id[-4:]}{rounds}{n}"
+                await submit(store, caller, queue="gpu", fairness_key=f"{n}", idempotency=digest, fingerprint="f")
+                await make_artifact(store, objects)
+                await submit(store, caller, queue="gpu")
+                await run_one(store, ending="fail", payment="refund", error={"code": "x"})
+                await cancel(store, caller.user_id, (await submit(store, caller, queue="gpu")).job_id)
+        await archive_all(store, objects)
+        sizes = {b"zset": "ZCARD", b"hash": "HLEN", b"set": "SCARD", b"stream": "XLEN", b"list": "LLEN"}
+        return {
+            key.decode(): await store.call(sizes.get(await store.call("TYPE", key), "STRLEN"), key)
+            for key in await store.call("KEYS", "*")
+            if not key.startswith(store.keys.idempotency.encode())
+        }
+
+    few, many = await live(1), await live(12)
+    bells = store.keys.bell
+    assert {key: size for key, size in many.items() if not key.startswith(bells)} == {
+        key: size for key, size in few.items() if not key.startswith(bells)
+    }
+    for key in await store.call("KEYS", store.keys.idempotency + "*"):
+        assert 0 < await store.call("TTL", key) <= 86_400
