@@ -74,7 +74,8 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
     address, keys = parse_url(settings.redis_url.get_secret_value()), Keyspace.with_prefix(settings.redis_prefix)
     store = Store(address, keys, timeout_s=settings.redis_timeout_s, name=name)
     cells, plans = Cells(store), read_plans_file(settings.plans_file)
-    objects = open_objects(settings)
+    objects, backends = open_objects(settings), configured_backends(settings)
+    servers = [server.name for backend in backends.values() for server in backend.servers] or ["comfyui"]
     resources = Resources(
         settings=settings,
         store=store,
@@ -87,8 +88,8 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
         metrics=Metrics(),
         rate_rule=_rate_rule(settings),
         queue_rule=QueueRule(settings.max_queue_size, settings.artifact_url_ttl),
-        backends=configured_backends(settings),
-        library=StoredLibrary(cells.shared, CORE_CLASSES | set(settings.raw_workflow_classes)),
+        backends=backends,
+        library=StoredLibrary(cells.shared, CORE_CLASSES | set(settings.raw_workflow_classes), servers),
     )
     resources.background.append(asyncio.create_task(_make_bucket(resources.objects), name="bucket"))
     return resources

@@ -95,6 +95,15 @@ class Metrics:
             ("backend",),
             registry=registry,
         )
+        self.fleet_servers = Gauge(
+            "arqade_fleet_server",
+            "1 for the state that a server of the fleet is in: well, away, sick",
+            ("server", "state"),
+            registry=registry,
+        )
+        self.fleet_slots = Gauge(
+            "arqade_fleet_slots", "Slots of a server of the fleet: busy, all", ("server", "use"), registry=registry
+        )
         self.limiter_requests = Gauge(
             "arqade_limiter_requests",
             "Requests that count against a provider's limit, and how many may",

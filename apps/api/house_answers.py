@@ -38,14 +38,29 @@ class Kinds(Answer):
     data: list[KindOnOffer]
 
 
+class FleetServer(Answer):
+    """A server of the fleet: `away` is left alone after failures, `sick` is out of the fleet until it has recovered."""
+
+    name: str
+    state: Literal["well", "away", "sick"]
+    since: str | None
+    why: str | None
+    slots: Count
+    busy: Count
+    offers: Count
+    seen_at: str | None
+    version: dict[str, str]
+
+
 class Backend(Answer):
-    """A backend and its circuit breaker."""
+    """A backend and its circuit breaker; a fleet and its servers, whose breakers are closed while one is."""
 
     name: str
     protocol: str
     configured: bool
     breaker: Literal["closed", "half_open", "open"]
     limiters: list[str]
+    servers: list[FleetServer]
 
 
 class Backends(Answer):

@@ -118,6 +118,7 @@ async def apply(
         for upload_id in kind.uploads(wanted)
     ]
     wanted, stored = await stowed(request, kind, wanted, at, kept_s)
+    needs = kind.needs(wanted)
     return Application(
         kind=kind.name,
         queue=kind.queue,
@@ -133,6 +134,7 @@ async def apply(
         traceparent=request.headers.get("traceparent"),
         retry_of=retry_of,
         result=result_digest(kind, wanted, [*uploads, *stored], _whose(request.caller)),
+        needs=needs.stored if needs else "",
     )
 
 

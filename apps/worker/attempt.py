@@ -51,7 +51,7 @@ class LiveAttempt:
         self._timer: asyncio.TimerHandle | None = None
         self._told_at = -_PROGRESS_S
         self._telling: set[asyncio.Task[None]] = set()
-        self.backends = backends
+        self.backends = backends.at(running.claim.server)
         self.library = library
         self.submission = _read_submission(running.claim.submission)
 

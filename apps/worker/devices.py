@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from libs.backends.comfyui import ComfyUI
@@ -19,16 +19,25 @@ log = logging.getLogger(__name__)
 _EVERY_S = 30.0
 
 
-async def publish_devices(store: Store, comfyui: ComfyUI) -> None:
-    """Ask the backend every half minute, for ever; what is not told anew is forgotten after two."""
+async def publish_devices(store: Store, servers: Sequence[ComfyUI]) -> None:
+    """Ask every server each half minute, for ever; what is not told anew is forgotten after two."""
     while True:
         try:
-            await tell_devices(store, devices_in(comfyui.name, await comfyui.stats()))
-        except (Unavailable, Failure) as error:
-            log.debug("no devices of %s: %s", comfyui.name, error)
+            found = await asyncio.gather(*map(_devices_of, servers))
+            await tell_devices(store, [device for devices in found for device in devices])
+        except Unavailable as error:
+            log.debug("no word about devices: %s", error)
         except Exception:
-            log.exception("publishing the devices of %s failed", comfyui.name)
+            log.exception("publishing the devices failed")
         await asyncio.sleep(_EVERY_S)
+
+
+async def _devices_of(server: ComfyUI) -> list[Device]:
+    try:
+        return devices_in(server.name, await server.stats())
+    except (Unavailable, Failure) as error:
+        log.debug("no devices of %s: %s", server.name, error)
+        return []
 
 
 def devices_in(backend: str, stats: Mapping[str, Any]) -> list[Device]:

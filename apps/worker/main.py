@@ -17,15 +17,15 @@ from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
 from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
-from apps.worker.catalogue import publish_catalogue
 from apps.worker.devices import publish_devices
+from apps.worker.fleet import open_fleet, probers
 from apps.worker.predictions import open_predictions, prediction_tasks
 from apps.worker.run import Runner
 from apps.worker.sweep import Sweeper
 from apps.worker.turns import Turns
 from apps.worker.vision import open_vision, with_vision_retries
 from libs.backends.backends import Backends
-from libs.backends.comfyui import ComfyUI
+from libs.backends.fleet.fleet import Fleet
 from libs.backends.ocr import OcrEngine
 from libs.batches.feed import Rooms
 from libs.batches.tend import Tender
@@ -93,6 +93,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         pool=await _open_pool(settings),
         run=runner.run_job,
         queues=queues,
+        servers=backends.fleet.slots,
         slots=settings.arq_worker_concurrency,
         lease_s=settings.lease_s,
         recycle_after=settings.worker_recycle_after,
@@ -101,12 +102,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
     _sweep_by_turns(resources, Turns(resources.store, worker.id), [*queues, "default"])
     _look_after_batches(resources)
     if "gpu" in queues:
-        resources.background.append(
-            asyncio.create_task(publish_catalogue(resources.cells.shared, backends.comfyui), name="catalogue")
-        )
-        resources.background.append(
-            asyncio.create_task(publish_devices(resources.cells.shared, backends.comfyui), name="devices")
-        )
+        _look_after(resources, backends.fleet, worker.id, queues)
     if "net" in queues:
         resources.background.extend(prediction_tasks(resources, backends.predictions, worker.id))
     if settings.prometheus_port is not None:
@@ -120,6 +116,13 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
     finally:
         await worker.pool.aclose()
     log.info("worker %s is done", worker.id)
+
+
+def _look_after(resources: Resources, fleet: Fleet, worker_id: str, queues: Sequence[str]) -> None:
+    for prober in probers(resources, fleet, worker_id, queues):
+        resources.background.append(asyncio.create_task(prober.keep_probing(), name="probing"))
+    telling = publish_devices(resources.cells.shared, list(fleet.servers.values()))
+    resources.background.append(asyncio.create_task(telling, name="devices"))
 
 
 def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -> None:
@@ -140,17 +143,16 @@ def _look_after_batches(resources: Resources) -> None:
 @asynccontextmanager
 async def _opened_backends(resources: Resources, queues: Sequence[str]) -> AsyncIterator[Backends]:
     settings, vision, predictions = resources.settings, open_vision(resources), open_predictions(resources)
-    fleet = resources.backends["comfyui"]
-    comfyui = ComfyUI(fleet.servers[0].url if fleet.servers else None, fleet.timeout_s)
+    fleet = open_fleet(resources, queues)
     ocr = OcrEngine(settings.ocr_processes)
     warming = asyncio.create_task(_warm_up(ocr, wanted="cpu" in queues and settings.ocr_enabled), name="warm-up")
     try:
-        yield Backends(comfyui, ocr, vision, Egress(settings.egress_rules), predictions)
+        yield Backends(fleet.at(""), ocr, vision, Egress(settings.egress_rules), predictions, fleet)
     finally:
         warming.cancel()
         await asyncio.gather(warming, return_exceptions=True)
         await ocr.aclose()
-        await comfyui.aclose()
+        await fleet.aclose()
         await vision.aclose()
         await predictions.aclose()
 

@@ -27,6 +27,7 @@ from libs.artifacts.artifact import Artifact
 from libs.artifacts.keep import keep
 from libs.artifacts.objects import Objects
 from libs.backends.backends import Backends
+from libs.backends.comfyui.record import OUT_OF_MEMORY
 from libs.errors import Failure, Unavailable
 from libs.jobs.lifecycle import Claim, Ending, Payment, finish
 from libs.jobs.payload import UnknownVersionError, decode_payload
@@ -56,6 +57,8 @@ class Outcome:
     output: Mapping[str, Any] | None = None
     artifacts: Sequence[Artifact] = ()
     error: Mapping[str, Any] | None = None
+    #: Whether the next attempt is to be given another server of the fleet, where there is one.
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,8 @@ class Runner:
             output=outcome.output,
             artifacts=outcome.artifacts,
             error=outcome.error,
+            avoid=claim.server if outcome.elsewhere else "",
+            out_of_memory=outcome.error is not None and outcome.error["code"] == OUT_OF_MEMORY,
         )
 
     async def _attempt(self, running: Running) -> Outcome:
@@ -161,7 +166,8 @@ class Runner:
             case Unavailable():
                 log.info("job %s waits: %s", claim.job_id, error)
                 ending: Ending = "release" if attempt.submission else "unstart"
-                return Outcome(ending, delay_s=error.retry_in_s * self.random.uniform(0.75, 1.25))
+                delay_s = error.retry_in_s * self.random.uniform(0.75, 1.25)
+                return Outcome(ending, delay_s=delay_s, elsewhere=error.part == "comfyui")
             case UnknownVersionError():
                 return Outcome("release", delay_s=_NEWER_WORKER_S)
             case Failure():
@@ -177,9 +183,11 @@ class Runner:
         """Another attempt, with full jitter, or the end."""
         error = {"code": failure.code, "detail": failure.detail, "retryable": failure.retryable}
         failures = claim.failures + 1
-        if failure.retryable and failures < kind.attempts_max:
+        # A device that was too small once is given the job once more, elsewhere where that is possible.
+        again = failure.retryable and not (failure.code == OUT_OF_MEMORY and claim.out_of_memory)
+        if again and failures < kind.attempts_max:
             delay_s = self.random.uniform(0, min(_RETRY_S_MAX, _RETRY_S_BASE * 2**failures))
-            return Outcome("retry", delay_s=delay_s, error=error)
+            return Outcome("retry", delay_s=delay_s, error=error, elsewhere=True)
         return Outcome("fail", payment="settle" if failure.fault == "caller" else "refund", error=error)
 
 

@@ -54,6 +54,8 @@ class Application:
     traceparent: str | None = None
     retry_of: str | None = None
     result: str | None = None
+    #: What of the fleet the job needs, as `libs.backends.fleet.needs` writes it; empty where it needs none.
+    needs: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +211,8 @@ def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list
         members += ["metadata", orjson.dumps(wanted.metadata)]
     if wanted.retry_of:
         members += ["retry_of", wanted.retry_of]
+    if wanted.needs:
+        members += ["needs", wanted.needs]
     if wanted.traceparent:
         members += ["traceparent", wanted.traceparent]
     if wanted.result:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 import orjson
@@ -50,7 +51,8 @@ class FencedError(Exception):
 class Claim:
     """A job a worker has just claimed; `canceled` when its user asked for that while it waited at a provider.
 
-    `alone`: its workers were lost twice, and while it runs this worker claims nothing else.
+    `alone`: its workers were lost twice, and while it runs this worker claims nothing else. `server` is the one of the
+    fleet whose slot it holds, for a job that needs one; `out_of_memory`: an earlier attempt found too little there.
     A foreign job (ARQ's own `enqueue_job`) has no `user_id` and no `kind`; one that is `given_up` is to be buried.
     """
 
@@ -68,6 +70,8 @@ class Claim:
     canceled: bool = False
     alone: bool = False
     given_up: bool = False
+    server: str = ""
+    out_of_memory: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -114,6 +118,8 @@ def _read_claim(reply: Sequence[Any]) -> Claim:
         submission=reply[10],
         canceled=reply[11] is not None,
         alone=reply[12] is not None,
+        server=(reply[13] or b"").decode(),
+        out_of_memory=reply[14] is not None,
     )
 
 
@@ -124,18 +130,22 @@ async def claim(
     free: int,
     lease_s: float,
     *,
+    servers: Mapping[str, int] = MappingProxyType({}),
     running: Collection[str] = (),
     newcomer: bool = False,
     after_outage: bool = False,
 ) -> Claims:
     """Claim up to `free` ready jobs of these queues, in fair order within each, the first queue first.
 
-    `running` are the ids of the jobs this worker runs. A `newcomer` has renewed nothing yet. `after_outage`: the reply
-    to the last claim was lost, so what this worker was given and does not run is given to it once more.
+    `servers` are those of the fleet that this worker reaches, with their slots: a job that needs one is claimed with a
+    free slot, or left where it is. `running` are the ids of the jobs this worker runs. A `newcomer` has renewed nothing
+    yet. `after_outage`: the reply to the last claim was lost, so what this worker was given and does not run is given
+    to it once more.
     """
     numbers = (int(lease_s * 1000), min(free, CLAIM_MAX), len(running), int(newcomer))
     missed = ("1", " ".join(running)) if after_outage else ("0", "")
-    reply = await store.run(CLAIM, (), (worker, *numbers, *missed, *queues))
+    reached = " ".join(f"{name}:{slots}" for name, slots in servers.items())
+    reply = await store.run(CLAIM, (), (worker, *numbers, *missed, reached, *queues))
     next_due = float(reply[0])
     return Claims(tuple(map(_read_claim, reply[2:])), None if next_due < 0 else next_due, makes_room=bool(reply[1]))
 
@@ -182,8 +192,13 @@ async def finish(
     output: Mapping[str, Any] | None = None,
     artifacts: Sequence[Artifact] = (),
     error: Mapping[str, Any] | None = None,
+    avoid: str = "",
+    out_of_memory: bool = False,
 ) -> None:
-    """End an attempt, once however often it is sent; raises FencedError when it was not the current one."""
+    """End an attempt, once however often it is sent; raises FencedError when it was not the current one.
+
+    `avoid` is a server that the next attempt is not to be given while there is another; `out_of_memory` is kept for it.
+    """
     words: list[str | bytes | int] = [job_id, fence, ending, int(delay_s * 1000), payment]
     if output is not None:
         words += ["output", orjson.dumps(output)]
@@ -192,6 +207,10 @@ async def finish(
         words += ["stored", sum(artifact.size_bytes for artifact in artifacts)]
     if error is not None:
         words += ["error", orjson.dumps(error)]
+    if avoid:
+        words += ["avoid", avoid]
+    if out_of_memory:
+        words += ["out_of_memory", 1]
     if await store.run(FINISH, (), words) == b"fenced":
         raise FencedError(job_id)
 

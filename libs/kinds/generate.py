@@ -16,7 +16,7 @@ from libs.errors import Failure, invalid
 from libs.kinds.generate_graph import INIT_IMAGE, index_of, picture_graph
 from libs.kinds.generate_input import SEED_MAX, GenerateInput
 from libs.kinds.generate_size import picture_size
-from libs.kinds.kind import Attempt, Kind, Offer, Output
+from libs.kinds.kind import Attempt, Kind, Needs, Offer, Output
 
 __all__ = ["KIND"]
 
@@ -54,6 +54,11 @@ def check(wanted: GenerateInput, offer: Offer, limits: Limits) -> None:
 def uploads(wanted: GenerateInput) -> Sequence[str]:
     """The image to start from, where there is one."""
     return () if wanted.init_image is None else (wanted.init_image,)
+
+
+def needs(wanted: GenerateInput) -> Needs:
+    """A server that has the checkpoint and the LoRAs; any, where none is named."""
+    return Needs.of(files=[*([wanted.model] if wanted.model else []), *(lora.name for lora in wanted.loras)])
 
 
 async def run(wanted: GenerateInput, attempt: Attempt) -> Output:
@@ -137,6 +142,7 @@ KIND = Kind(
     uploads=uploads,
     upload_types=PICTURE_TYPES,
     backend="comfyui",
+    needs=needs,
     abandon=abandon,
     timeout_s=600,
     attempts_max=3,

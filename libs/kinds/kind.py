@@ -16,6 +16,7 @@ from libs.access.plan import Limits
 from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.uploads import UploadedFile
 from libs.backends.backends import Backends
+from libs.backends.fleet.needs import Needs
 from libs.backends.submission import Submission
 from libs.jobs.status import StopReason
 from libs.workflows.library import Library
@@ -27,6 +28,7 @@ __all__ = [
     "Input",
     "Kind",
     "Library",
+    "Needs",
     "Offer",
     "Output",
     "ResultCache",
@@ -168,6 +170,10 @@ def _no_urls(_wanted: Any) -> Mapping[str, str]:
     return {}
 
 
+def _no_needs(_wanted: Any) -> Needs | None:
+    return None
+
+
 def _no_objection(_wanted: Any, _offer: Offer, _limits: Limits) -> None:
     return None
 
@@ -189,6 +195,8 @@ class Kind(Generic[InputT]):
     submission too.
     `inline_file` says which member may be a file. `backend` names the catalogue that `check` is given.
     `cache` is for kinds whose results may stand for those of the same work done again.
+    `needs` says what of the fleet a job needs: it is claimed together with a slot of a server that offers all of that,
+    and `attempt.backends.comfyui` is this server. It is asked at submission, of the input as `prepare` left it.
     `abandon` ends what an earlier attempt submitted, for a job that was canceled while no worker held it.
     """
 
@@ -208,6 +216,7 @@ class Kind(Generic[InputT]):
     inline_file: InlineFile | None = None
     cache: ResultCache | None = None
     backend: str | None = None
+    needs: Callable[[InputT], Needs | None] = _no_needs
     abandon: Callable[[InputT, Attempt], Awaitable[None]] | None = None
     timeout_s: float = 300
     soft_timeout_s: float | None = None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from arq.connections import ArqRedis
@@ -53,13 +54,16 @@ class FairWorker(ForeignJobs):
         pool: ArqRedis,
         run: RunJob,
         queues: Sequence[str],
+        servers: Mapping[str, int] = MappingProxyType({}),
         slots: int = 5,
         lease_s: float = 3.0,
         recycle_after: int | None = None,
         redis_restarted: bool = False,
         **arq: Any,
     ) -> None:
-        """`redis_restarted`: the server came up so lately that other workers may not have renewed their leases yet.
+        """`servers` are those of the fleet that this worker reaches, with their slots.
+
+        `redis_restarted`: the server came up so lately that other workers may not have renewed their leases yet.
 
         `arq` takes what ARQ's Worker does: cron_jobs, hooks, ctx, job_timeout; signals are the caller's business.
         """
@@ -79,6 +83,7 @@ class FairWorker(ForeignJobs):
         self.running: dict[str, Running] = {}
         self._store = store
         self._run = run
+        self._servers = servers
         self._lease_s = lease_s
         self._claims_left = recycle_after
         self._accepting = True
@@ -175,6 +180,7 @@ class FairWorker(ForeignJobs):
             self.queues,
             free,
             self._lease_s,
+            servers=self._servers,
             running=self.running,
             newcomer=self.leases.newcomer,
             after_outage=self._missed,

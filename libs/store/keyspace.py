@@ -120,6 +120,12 @@ HEADS: dict[str, Head] = {
     "workflow_version": Head(
         "workflowversion:", "digest:number", "HASH", "a version: graph and parameters", "always; 40 d once retired"
     ),
+    "server_catalogue": Head("servercatalogue:", "server", "STRING", "the same of one server of the fleet", "a day"),
+    "server": Head("server:", "server", "HASH", "whether a server of the fleet is well, and what it ran last", "a day"),
+    "slots": Head("slots:", "server", "ZSET", "jobs that hold a slot of a server, by when it lapses", "while any"),
+    "offers": Head("offers:", "server", "SET", "digests of what a server can load and run", "a day"),
+    "strays": Head("strays:", "server", "SET", "prompts that were left behind at a server", "a day"),
+    "probing": Head("probing:", "server", "STRING", "which worker probes a server now", "seconds"),
     "limiter": Head("limiter:", "limiter", "HASH", "pace and pause of an outbound limiter", "1 h after its last use"),
     "limiter_row": Head("limiterrow:", "limiter", "ZSET", "booked requests by the time they may start", "while any"),
     "limiter_log": Head(
@@ -210,6 +216,12 @@ class Keyspace:
     workflow: str
     workflow_versions: str
     workflow_version: str
+    server_catalogue: str
+    server: str
+    slots: str
+    offers: str
+    strays: str
+    probing: str
     limiter: str
     limiter_row: str
     limiter_log: str

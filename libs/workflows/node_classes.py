@@ -14,7 +14,7 @@ from typing import Final
 import orjson
 
 from libs import limits
-from libs.backends.comfyui.node_class import NodeClass
+from libs.backends.comfyui.node_class import NodeClass, with_choices_of
 from libs.store.client import Store
 from libs.workflows.scripts import PUBLISH_CLASSES
 
@@ -36,7 +36,10 @@ async def publish_classes(store: Store, backend: str, classes: Mapping[str, Node
 
 
 async def find_classes(store: Store, backends: Collection[str], names: Collection[str]) -> dict[str, NodeClass] | None:
-    """Those of the named classes that one of the backends has, what each of them takes; None where nothing is known."""
+    """Those of the named classes that one of the backends has; None where nothing is known.
+
+    Backends that have the same class may list other files for it: a choice that one of them has is a choice.
+    """
     found: dict[str, NodeClass] = {}
     known = False
     wanted = sorted(name for name in names if name != _DIGEST)
@@ -45,7 +48,8 @@ async def find_classes(store: Store, backends: Collection[str], names: Collectio
         known = known or digest is not None
         for name, text in zip(wanted, stored, strict=True):
             if text is not None:
-                found.setdefault(name, NodeClass.from_json(orjson.loads(text)))
+                one = NodeClass.from_json(orjson.loads(text))
+                found[name] = with_choices_of(found[name], one) if name in found else one
     return found if known else None
 
 

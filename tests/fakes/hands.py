@@ -7,14 +7,16 @@ from typing import Any
 from libs.jobs.lifecycle import Claim, Ending, claim, finish, report
 from libs.store.client import Store
 
-__all__ = ["end", "give_up", "start", "tell_progress"]
+__all__ = ["FLEET", "end", "give_up", "start", "tell_progress"]
 
 _LEASE_S = 30.0
+#: A fleet that has room for whatever a test claims.
+FLEET = {"comfyui": 100}
 
 
 async def start(store: Store, queue: str = "gpu", worker: str = "wrk_by_hand") -> Claim:
     """Claim the one job that is ready."""
-    (claimed,) = (await claim(store, worker, [queue], 10, _LEASE_S)).jobs
+    (claimed,) = (await claim(store, worker, [queue], 10, _LEASE_S, servers=FLEET)).jobs
     return claimed
 
 
@@ -24,7 +26,7 @@ async def give_up(store: Store, queue: str = "gpu") -> str:
         claimed = await start(store, queue)
         await store.call("ZADD", store.keys.zset_of(queue), 1e12 + 1, claimed.job_id)  # its lease ran out long ago
         await store.call("HSET", store.keys.queue + queue, "paused", 1)
-        assert (await claim(store, "wrk_who_comes_by", [queue], 1, _LEASE_S)).jobs == ()
+        assert (await claim(store, "wrk_who_comes_by", [queue], 1, _LEASE_S, servers=FLEET)).jobs == ()
         await store.call("HDEL", store.keys.queue + queue, "paused")
     return claimed.job_id
 

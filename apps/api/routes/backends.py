@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -11,10 +12,14 @@ from apps.api.house_answers import Backends, Limiter, Limiters
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
-from libs.backends.breaker import State
-from libs.backends.configured import ConfiguredBackend
+from libs.backends.breaker import Breaker, State
+from libs.backends.configured import ConfiguredBackend, ConfiguredServer
+from libs.backends.fleet.health import SERVER_STATES, ServerState, look_at
 from libs.backends.limiter import Rule, Use
 from libs.errors import Refusal, Unavailable
+from libs.jobs.view import stamp
+from libs.metrics import Metrics
+from libs.store.client import Store
 
 __all__ = ["ROUTES", "limiter_view", "measure_backends"]
 
@@ -75,22 +80,38 @@ def _is_unrefused(use: Use) -> bool:
 async def measure_backends(request: Request) -> None:
     """Set the gauges of every configured backend; without Redis they are dropped rather than old."""
     metrics, store = request.resources.metrics, request.resources.cells.shared
-    gauges = (metrics.breakers, metrics.limiter_requests, metrics.limiter_queued)
+    gauges = (
+        metrics.breakers,
+        metrics.limiter_requests,
+        metrics.limiter_queued,
+        metrics.fleet_servers,
+        metrics.fleet_slots,
+    )
     backends = [backend for backend in request.resources.backends.values() if backend.is_configured]
     limiters = [backend.limiter(store, bucket) for backend in backends for bucket in backend.limits]
     try:
-        shadows = await asyncio.gather(*[backend.breaker(store).look() for backend in backends])
+        states = await asyncio.gather(*[_breaker_state(store, backend) for backend in backends])
+        await _measure_fleet(metrics, store, backends)
         uses = await asyncio.gather(*[limiter.use() for limiter in limiters])
     except Unavailable:
         for gauge in gauges:
             gauge.clear()
         return
-    for backend, shadow in zip(backends, shadows, strict=True):
-        metrics.breakers.labels(backend.name).set(_BREAKER_STATES.index(shadow.state))
+    for backend, state in zip(backends, states, strict=True):
+        metrics.breakers.labels(backend.name).set(_BREAKER_STATES.index(state))
     for limiter, use in zip(limiters, uses, strict=True):
         metrics.limiter_requests.labels(limiter.name, "used").set(use.requests)
         metrics.limiter_requests.labels(limiter.name, "allowed").set(limiter.rule.per_minute)
         metrics.limiter_queued.labels(limiter.name).set(use.queued)
+
+
+async def _measure_fleet(metrics: Metrics, store: Store, backends: Sequence[ConfiguredBackend]) -> None:
+    for server in (server for backend in backends for server in backend.servers):
+        found = await look_at(store, server.name)
+        for state in SERVER_STATES:
+            metrics.fleet_servers.labels(server.name, state).set(found.state == state)
+        metrics.fleet_slots.labels(server.name, "busy").set(found.busy)
+        metrics.fleet_slots.labels(server.name, "all").set(server.slots)
 
 
 async def _limiter_view(request: Request, backend: ConfiguredBackend, bucket: str) -> dict[str, Any]:
@@ -99,13 +120,37 @@ async def _limiter_view(request: Request, backend: ConfiguredBackend, bucket: st
 
 
 async def _view(request: Request, backend: ConfiguredBackend) -> dict[str, Any]:
-    state = (await backend.breaker(request.resources.cells.shared).look()).state
+    store = request.resources.cells.shared
+    servers = await asyncio.gather(*[look_at(store, server.name) for server in backend.servers])
     return {
         "name": backend.name,
         "protocol": backend.protocol,
         "configured": backend.is_configured,
-        "breaker": state,
+        "breaker": await _breaker_state(store, backend),
         "limiters": list(backend.limits),
+        "servers": [server_view(one, found) for one, found in zip(backend.servers, servers, strict=True)],
+    }
+
+
+async def _breaker_state(store: Store, backend: ConfiguredBackend) -> State:
+    """A fleet is spoken to as long as one of its servers is."""
+    names = [server.name for server in backend.servers] or [backend.name]
+    shadows = await asyncio.gather(*[Breaker(store, name).look() for name in names])
+    return min((shadow.state for shadow in shadows), key=_BREAKER_STATES.index)
+
+
+def server_view(server: ConfiguredServer, found: ServerState) -> dict[str, Any]:
+    """A server of the fleet, without its address."""
+    return {
+        "name": server.name,
+        "state": found.state,
+        "since": stamp(found.since_ms),
+        "why": found.why or None,
+        "slots": server.slots,
+        "busy": found.busy,
+        "offers": found.offered,
+        "seen_at": stamp(found.seen_at_ms),
+        "version": found.version,
     }
 
 

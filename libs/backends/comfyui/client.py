@@ -6,33 +6,52 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final, Protocol
 
-from libs.backends.comfyui.catalogue import choices, read_catalogue
-from libs.backends.comfyui.node_class import NodeClass, read_classes
+from libs.backends.comfyui.catalogue import choices
 from libs.backends.comfyui.outputs import OutputFile
 from libs.backends.comfyui.patience import Patience
+from libs.backends.comfyui.record import DEVICE_FAULT
 from libs.backends.comfyui.run import Run
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Submission, Watcher
 from libs.backends.transport import FileContent
-from libs.errors import ArqadeError, Unavailable
+from libs.errors import ArqadeError, Failure, Unavailable
 
-__all__ = ["ComfyUI"]
+__all__ = ["ComfyUI", "Health"]
+
+_VERSION_LENGTH_MAX: Final = 40
+
+
+class Health(Protocol):
+    """Who is told how a server does; `libs.backends.fleet.health.Health` tells what each word means."""
+
+    async def heard(self, *, good: bool) -> None:
+        """A run's calls went well, or the server was away for them."""
+
+    async def sideline(self, why: str) -> None:
+        """Its device reported a fault."""
 
 
 class ComfyUI:
     """One ComfyUI server.
 
     `url` is where it listens; without one every call raises Unavailable, and the jobs wait for an operator.
-    `timeout_s` is how long one prompt may take there, its wait in ComfyUI's own queue included.
-    Raises ValueError when `url` is no http or https URL.
+    `timeout_s` is how long one prompt may take there, its wait in ComfyUI's own queue included. `name` is what a job's
+    record calls the server. Raises ValueError when `url` is no http or https URL.
     """
 
-    #: The server's name in a job's record.
-    name = "comfyui"
-
-    def __init__(self, url: str | None, timeout_s: float = 300.0, *, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        timeout_s: float = 300.0,
+        *,
+        name: str = "comfyui",
+        patience: Patience | None = None,
+        health: Health | None = None,
+    ) -> None:
+        self.name = name
+        self._health = health
         self._patience = patience or Patience()
         self._timeout_s = timeout_s
         self._server = Server(url, self._patience) if url else None
@@ -78,22 +97,31 @@ class ComfyUI:
             patience=self._patience,
         )
         try:
-            return await run.outputs()
+            outputs = await run.outputs()
         except asyncio.CancelledError:
             await self._say_farewell(run)
             raise
+        except ArqadeError as error:
+            await self._tell_health(error)
+            raise
+        await self._tell_health(None)
+        return outputs
 
     async def end(self, submission: Submission) -> None:
-        """End what was submitted for a job that nobody will resume; nothing happens when it has ended."""
-        await self._require_server().cancel(submission.ref)
+        """End what was submitted for a job that nobody will resume; nothing happens when it has ended.
 
-    async def catalogue(self) -> dict[str, list[str]]:
-        """What the server offers: `models`, `samplers`, `schedulers`, `loras` and `node_classes`."""
-        return read_catalogue(await self._require_server().object_info())
+        What was submitted to a server that is no longer in the fleet is nobody's to end.
+        """
+        if submission.backend == self.name:
+            await self.end_prompt(submission.ref)
 
-    async def node_classes(self) -> dict[str, NodeClass]:
-        """What its node classes take and give, by name."""
-        return await asyncio.to_thread(read_classes, await self._require_server().object_info())
+    async def end_prompt(self, prompt_id: str) -> None:
+        """End a prompt; nothing happens when it has ended, or is not known."""
+        await self._require_server().cancel(prompt_id)
+
+    async def object_info(self) -> dict[str, Any]:
+        """Every node class and what it takes, in ComfyUI's own words."""
+        return await self._require_server().object_info()
 
     async def models(self) -> list[str]:
         """The checkpoints it lists, its first choice first."""
@@ -104,12 +132,27 @@ class ComfyUI:
         """What the server says of itself and its devices."""
         return await self._require_server().system_stats()
 
-    async def healthy(self) -> bool:
-        """Whether the server answers, and answers as a ComfyUI."""
-        try:
-            return "system" in await self._require_server().system_stats()
-        except Unavailable:
-            return False
+    async def version(self) -> dict[str, str]:
+        """What the server says of itself: `comfyui`, `python`, `pytorch`, where it does.
+
+        Raises Unavailable when it does not answer, or not as a ComfyUI.
+        """
+        system = (await self._require_server().system_stats()).get("system")
+        if not isinstance(system, dict):
+            raise Unavailable("comfyui", "comfyui does not say what it is")
+        told = {name: system.get(f"{name}_version") for name in ("comfyui", "python", "pytorch")}
+        return {name: text[:_VERSION_LENGTH_MAX] for name, text in told.items() if isinstance(text, str)}
+
+    async def _tell_health(self, error: ArqadeError | None) -> None:
+        """What a run says of its server: that it is away, that its device is broken, or that it does its work."""
+        if self._health is None:
+            return
+        if isinstance(error, Failure) and error.code == DEVICE_FAULT:
+            await self._health.sideline(error.code)
+        elif not isinstance(error, Unavailable):
+            await self._health.heard(good=True)
+        elif error.part == "comfyui":
+            await self._health.heard(good=False)
 
     def _require_server(self) -> Server:
         if self._server is None:

@@ -7,10 +7,10 @@ nobody can use what we do not understand.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-__all__ = ["CHOICE", "Choice", "NodeClass", "NodeInput", "read_classes"]
+__all__ = ["CHOICE", "Choice", "NodeClass", "NodeInput", "read_classes", "with_choices_of"]
 
 Choice = str | int | float | bool
 
@@ -86,6 +86,18 @@ class NodeClass:
         """Read what was published."""
         inputs = {name: NodeInput.from_json(one) for name, one in stored["inputs"].items()}
         return cls(inputs, tuple(stored["outputs"]), stored["is_output"])
+
+
+def with_choices_of(one: NodeClass, other: NodeClass) -> NodeClass:
+    """The class, its inputs taking what those of another server's class of the same name do besides."""
+    inputs = {name: _with_choices(declared, other.inputs.get(name)) for name, declared in one.inputs.items()}
+    return replace(one, inputs=inputs)
+
+
+def _with_choices(one: NodeInput, other: NodeInput | None) -> NodeInput:
+    if one.choices is None or other is None or other.choices is None:
+        return one
+    return replace(one, choices=tuple(dict.fromkeys((*one.choices, *other.choices))))
 
 
 def read_classes(info: Mapping[str, Any]) -> dict[str, NodeClass]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from libs.errors import Failure, Unavailable
 
-__all__ = ["UNKNOWN", "Record", "State", "read_history", "read_job", "read_queue"]
+__all__ = ["DEVICE_FAULT", "OUT_OF_MEMORY", "UNKNOWN", "Record", "State", "read_history", "read_job", "read_queue"]
 
 State = Literal["unknown", "pending", "running", "completed", "failed", "interrupted"]
 
@@ -19,8 +19,24 @@ _JOB_STATES: Mapping[str, State] = {
     "failed": "failed",
     "cancelled": "interrupted",
 }
+#: Codes of the failures that say more of the server than of the job.
+OUT_OF_MEMORY: Final = "out_of_memory"
+DEVICE_FAULT: Final = "device_fault"
+
 _MESSAGE_CHARACTERS_MAX = 300
-_OUT_OF_MEMORY = ("out of memory", "outofmemory", "allocation on device")
+_OUT_OF_MEMORY_SIGNS = ("out of memory", "outofmemory", "allocation on device")
+#: What CUDA and ROCm say when the process, or the card, is past use until somebody restarts it.
+_DEVICE_FAULT_SIGNS = (
+    "acceleratorerror",
+    "cublas_status",
+    "cuda error",
+    "cudnn_status",
+    "device-side assert",
+    "hip error",
+    "illegal memory access",
+    "uncorrectable ecc",
+    "unspecified launch failure",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +55,23 @@ class Record:
     @property
     def out_of_memory(self) -> bool:
         """Whether it failed for want of memory on the device."""
-        told = f"{self.error.get('exception_type', '')} {self.error.get('exception_message', '')}".lower()
-        return any(sign in told for sign in _OUT_OF_MEMORY)
+        return any(sign in self._told for sign in _OUT_OF_MEMORY_SIGNS)
+
+    @property
+    def device_fault(self) -> bool:
+        """Whether it failed because its device no longer works."""
+        return not self.out_of_memory and any(sign in self._told for sign in _DEVICE_FAULT_SIGNS)
+
+    @property
+    def _told(self) -> str:
+        return f"{self.error.get('exception_type', '')} {self.error.get('exception_message', '')}".lower()
 
     def failure(self) -> Failure:
         """Why a failed prompt failed, for the caller's eyes: node and message, never the traceback beside them."""
         if self.out_of_memory:
-            return Failure("out_of_memory", "the backend ran out of memory", retryable=True)
+            return Failure(OUT_OF_MEMORY, "the backend ran out of memory", retryable=True)
+        if self.device_fault:
+            return Failure(DEVICE_FAULT, "the backend's device reported a fault", retryable=True)
         node, node_type = self.error.get("node_id", "?"), self.error.get("node_type", "?")
         lines = str(self.error.get("exception_message", "")).strip().splitlines() or ["no message"]
         detail = f"node {node} ({node_type}) failed: {lines[0]}"

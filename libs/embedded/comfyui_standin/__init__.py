@@ -5,7 +5,7 @@ it is; its `/system_stats` says so too. It misbehaves on demand (see `faults`). 
 has to start it and point COMFYUI_URL at it.
 
 server (the port) → wire (HTTP) → routes → prompts (the queue) → execution, graph_run (one run) → stage,
-pictures; nodes (validation) · files · sockets (WebSocket clients) · faults (what goes wrong on demand).
+pictures; nodes (validation) · checkpoints · files · sockets (WebSocket clients) · faults (what goes wrong on demand).
 """
 
 from libs.embedded.comfyui_standin.faults import Fault

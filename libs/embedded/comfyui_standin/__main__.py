@@ -13,6 +13,7 @@ import sys
 
 import orjson
 
+from libs.embedded.comfyui_standin.nodes import CHECKPOINTS
 from libs.embedded.comfyui_standin.server import Standin
 
 __all__ = ["main"]
@@ -27,9 +28,12 @@ def main() -> None:
     options.add_argument("--port", type=int, default=8188, help="0 takes a free one")
     options.add_argument("--step-ms", type=float, default=20.0, help="how long one sampling step takes")
     options.add_argument("--generation", choices=("newest", "older"), default="newest")
+    options.add_argument("--checkpoint", action="append", help="one that it has, may be given again; without: all")
     chosen = options.parse_args()
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    standin = Standin(step_ms=chosen.step_ms, generation=chosen.generation)
+    standin = Standin(
+        step_ms=chosen.step_ms, generation=chosen.generation, checkpoints=chosen.checkpoint or CHECKPOINTS
+    )
     asyncio.run(_serve(standin, chosen.host, chosen.port))
 
 

@@ -26,6 +26,7 @@ NAMES: Mapping[str, str] = {
     # of a run
     "error": "a node raises",
     "out_of_memory": "a node finds no memory on the device",
+    "device_fault": "a node finds the device broken",
     "interrupted": "the run is interrupted by someone else",
     "vanish": "the prompt is gone in the middle of its run, as after a restart",
     "forget": "the run ends well, but the history does not keep it",

@@ -46,6 +46,8 @@ class Prompts:
         self, run: Callable[[Prompt], Awaitable[Ending]], after: Callable[[Prompt, Ending], Awaitable[None]]
     ) -> None:
         self.runs: Counter[str] = Counter()
+        #: The most prompts that waited or ran at one time.
+        self.most_at_once = 0
         self.interrupts: list[str | None] = []
         self._run = run
         self._after = after
@@ -75,6 +77,7 @@ class Prompts:
         self._submitted += 1
         prompt = Prompt(self._submitted, prompt_id, graph, client_id)
         self._pending.append(prompt)
+        self.most_at_once = max(self.most_at_once, self.remaining)
         self._arrived.set()
         return prompt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import orjson
 
+from libs.embedded.comfyui_standin.checkpoints import refuse_missing, with_checkpoints
 from libs.embedded.comfyui_standin.faults import NAMES, Faults
 from libs.embedded.comfyui_standin.files import Files
-from libs.embedded.comfyui_standin.nodes import CHECKPOINTS, LORAS, object_info, validate
+from libs.embedded.comfyui_standin.nodes import LORAS, object_info, validate
 from libs.embedded.comfyui_standin.prompts import Prompts
 from libs.embedded.comfyui_standin.wire import Request, Response, json_response
 
@@ -24,7 +25,6 @@ __all__ = ["Generation", "Routes"]
 Generation = Literal["newest", "older"]
 
 _NOT_FOUND = Response(404, b"404: Not Found")
-_MODELS = {"checkpoints": CHECKPOINTS, "loras": LORAS}
 _TRACEBACK = (
     "'NoneType' object is not subscriptable\nTraceback (most recent call last):\n  File \"execution.py\", line 1"
 )
@@ -33,8 +33,11 @@ _TRACEBACK = (
 class Routes:
     """Answers requests. `frees` counts the calls of /free, for tests."""
 
-    def __init__(self, prompts: Prompts, files: Files, faults: Faults, generation: Generation) -> None:
+    def __init__(
+        self, prompts: Prompts, files: Files, faults: Faults, generation: Generation, checkpoints: Sequence[str]
+    ) -> None:
         self.frees = 0
+        self.checkpoints = checkpoints
         self.prompts = prompts
         self._files = files
         self._faults = faults
@@ -49,7 +52,7 @@ class Routes:
             ("GET", "view"): self._view,
             ("POST", "upload"): self._upload,
             ("GET", "system_stats"): self._system_stats,
-            ("GET", "object_info"): lambda _r, tail: json_response(object_info(tail or None, combo=self._newest)),
+            ("GET", "object_info"): self._object_info,
             ("GET", "models"): self._models,
             ("POST", "free"): self._free,
             ("GET", "standin"): self._tell_counts,
@@ -85,6 +88,8 @@ class Routes:
             return json_response({"error": _error("prompt_outputs_failed_validation"), "node_errors": errors}, 400)
         if invalid := validate(body.get("prompt")):
             return json_response({"error": invalid.error, "node_errors": invalid.node_errors}, 400)
+        if missing := refuse_missing(body["prompt"], self.checkpoints):
+            return json_response({"error": _error("prompt_outputs_failed_validation"), "node_errors": missing}, 400)
         prompt = self.prompts.put(prompt_id, body["prompt"], body.get("client_id"))
         errors = {}
         if self._faults.strikes("partial"):
@@ -148,10 +153,14 @@ class Routes:
         device = {"name": "stand-in (draws test pictures)", "type": "cpu", "index": 0, "vram_total": 0, "vram_free": 0}
         return json_response({"system": system, "devices": [device]})
 
+    def _object_info(self, _request: Request, tail: str) -> Response:
+        return json_response(with_checkpoints(object_info(tail or None, combo=self._newest), self.checkpoints))
+
     def _models(self, _request: Request, tail: str) -> Response:
+        models = {"checkpoints": list(self.checkpoints), "loras": LORAS}
         if not tail:
-            return json_response(list(_MODELS))
-        return json_response(_MODELS[tail]) if tail in _MODELS else Response(404)
+            return json_response(list(models))
+        return json_response(models[tail]) if tail in models else Response(404)
 
     def _free(self, request: Request, _tail: str) -> Response:
         request.json().get("free_memory")
@@ -159,7 +168,12 @@ class Routes:
         return Response()
 
     def _tell_counts(self, _request: Request, _tail: str) -> Response:
-        counts = {"runs": self.prompts.runs, "interrupts": self.prompts.interrupts, "frees": self.frees}
+        counts = {
+            "runs": self.prompts.runs,
+            "most_at_once": self.prompts.most_at_once,
+            "interrupts": self.prompts.interrupts,
+            "frees": self.frees,
+        }
         return json_response({"stand_in": True, **counts, "faults": NAMES})
 
     def _set_faults(self, request: Request, _tail: str) -> Response:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from libs.embedded.comfyui_standin.execution import Execution
 from libs.embedded.comfyui_standin.faults import Fault, Faults
 from libs.embedded.comfyui_standin.files import Files
+from libs.embedded.comfyui_standin.nodes import CHECKPOINTS
 from libs.embedded.comfyui_standin.prompts import Ending, Prompt, Prompts
 from libs.embedded.comfyui_standin.routes import Generation, Routes
 from libs.embedded.comfyui_standin.sockets import Socket, Sockets
@@ -36,14 +37,19 @@ class Standin:
     """A stand-in ComfyUI. `step_ms` is how long one sampling step takes; `faults` are on from the start."""
 
     def __init__(
-        self, *, step_ms: float = 20.0, generation: Generation = "newest", faults: Iterable[Fault] = ()
+        self,
+        *,
+        step_ms: float = 20.0,
+        generation: Generation = "newest",
+        faults: Iterable[Fault] = (),
+        checkpoints: Sequence[str] = tuple(CHECKPOINTS),
     ) -> None:
         self.faults = Faults(faults)
         self.sockets = Sockets()
         files = Files()
         stage = Stage(self.sockets, files, self.faults, step_ms / 1_000)
         self.prompts = Prompts(Execution(stage, self.sockets, self.faults).run, self._after)
-        self.routes = Routes(self.prompts, files, self.faults, generation)
+        self.routes = Routes(self.prompts, files, self.faults, generation, checkpoints)
         self._connections: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager

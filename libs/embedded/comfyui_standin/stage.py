@@ -19,6 +19,7 @@ from libs.embedded.comfyui_standin.sockets import Sockets
 __all__ = ["InterruptedRunError", "NodeError", "Stage", "VanishedError"]
 
 _CACHED_MAX = 1_000
+_RUN_FAULTS = ("error", "out_of_memory", "device_fault", "interrupted", "vanish", "drop", "gibberish")
 
 
 class NodeError(Exception):
@@ -67,11 +68,13 @@ class Stage:
 
     async def strike(self, prompt: Prompt, node: str, node_type: str) -> None:
         """In the middle of a sampler's steps is where runs go wrong."""
-        match self._faults.strikes("error", "out_of_memory", "interrupted", "vanish", "drop", "gibberish"):
+        match self._faults.strikes(*_RUN_FAULTS):
             case "error":
                 raise NodeError(node, node_type, "RuntimeError", "mat1 and mat2 shapes cannot be multiplied")
             case "out_of_memory":
                 raise NodeError(node, node_type, "torch.OutOfMemoryError", "Allocation on device 0 would exceed memory")
+            case "device_fault":
+                raise NodeError(node, node_type, "torch.AcceleratorError", "CUDA error: an illegal memory access")
             case "interrupted":
                 raise InterruptedRunError
             case "vanish":

@@ -41,7 +41,7 @@ __all__ = [
 
 _STORED = "artifacts/scripts/stored.lua"
 _CONCLUDING = ("settle.lua", "tell.lua", "result.lua", _STORED, "conclude.lua")
-_ENDING = ("clock.lua", "fair.lua", *_CONCLUDING, "gate.lua", "batch.lua", "ending.lua")
+_ENDING = ("clock.lua", "fair.lua", "slots.lua", *_CONCLUDING, "gate.lua", "batch.lua", "ending.lua")
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
@@ -58,8 +58,8 @@ def _act(*files: str) -> Script:
 ADMIT = _script("clock.lua", "rate.lua", "credential.lua", "fair.lua", *_CONCLUDING, "admit.lua")
 TAKE_OF_ADDRESS = _script("clock.lua", "rate.lua", "take_of_address.lua")
 TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
-CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "claim.lua")
-RENEW = _script("clock.lua", "fair.lua", "silence.lua", "renew.lua", allow_oom=True)
+CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "servers.lua", "claim.lua")
+RENEW = _script("clock.lua", "fair.lua", "slots.lua", "silence.lua", "renew.lua", allow_oom=True)
 REPORT = _script("clock.lua", "tell.lua", "report.lua")
 FINISH = _script(*_ENDING, "finish.lua", allow_oom=True)
 FOREIGN = _script("clock.lua", "fair.lua", "foreign.lua", allow_oom=True)

@@ -1,5 +1,5 @@
 -- Cancel a user's job: at once while it waits, by word to its worker while it runs.
--- Needs: clock.lua fair.lua settle.lua tell.lua gate.lua batch.lua ending.lua
+-- Needs: clock.lua fair.lua slots.lua settle.lua tell.lua gate.lua batch.lua ending.lua
 --
 -- ARGV  1 job id   2 user
 -- Returns  "not_found" | "canceled" (now, or it was) | "requested" | "finished" (with another status)

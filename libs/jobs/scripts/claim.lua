@@ -2,14 +2,16 @@
 --
 -- A claim re-scores the job to the end of its lease: it leaves the head of the queue, and comes due by itself when its
 -- worker dies. The fence (`<worker>:<claim number>`) is what every later write of this attempt must show.
--- Needs: clock.lua fair.lua settle.lua tell.lua gate.lua batch.lua ending.lua due.lua silence.lua alone.lua
+-- Needs: clock.lua fair.lua slots.lua settle.lua tell.lua gate.lua batch.lua ending.lua due.lua silence.lua alone.lua
+-- servers.lua
 --
 -- ARGV  1 worker   2 lease, ms   3 n   4 how many jobs it runs
 --       5 '1' for a newcomer, who has not been heard yet
 --       6 '1' when the reply to its last claim was lost   7 then: the ids of the jobs it runs
---       8… queues, most urgent first
+--       8 the fleet's servers that it reaches, as "name:slots …"   9… queues, most urgent first
 -- Returns  {ms until something comes due (-1: nothing), '1' while it makes room or '', claim, …}
---   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, canceled?, alone?}
+--   claim  {id, queue, fence, payload, attempt, failures, user, kind, created, deadline, submission, canceled?, alone?,
+--           server?, out of memory?}
 --          a foreign job has no more than {id, queue, fence, payload, alone?, given up?}
 
 local DUE_MAX, LEASED_MAX = 100, 10000
@@ -47,12 +49,12 @@ end
 
 local function hand_over(queue, id, fence, attempt, known, alone)
   claims[#claims + 1] = {id, queue, fence, redis.call('GET', KEY.arq_job .. id), attempt, known[3], known[1], known[4],
-    known[5], known[2], known[6], known[7], alone and '1' or false}
+    known[5], known[2], known[6], known[7], alone and '1' or false, known[14], known[16]}
 end
 
 local function read_job(id)
   return redis.call('HMGET', KEY.job .. id, 'user', 'deadline', 'failures', 'kind', 'created', 'submission', 'cancel',
-    'started', 'waiting', 'webhook', 'crashes', 'batch')
+    'started', 'waiting', 'webhook', 'crashes', 'batch', 'needs', 'server', 'avoid', 'out_of_memory')
 end
 
 -- A claim whose reply was lost with the connection: the worker has the job, and never heard of it.
@@ -116,14 +118,34 @@ local function start_attempt(queue, id, tag, known, alone)
   hand_over(queue, id, fence, attempt, known, alone)
 end
 
--- Returns false when the job was left where it is: its gate is closed, or it has to run alone, and this worker has
--- company for it.
+-- Find a job the server that it needs. Returns false when none can take it now, else what takes the slot there. A job
+-- that was canceled goes where its prompt is, to end it: that takes no slot.
+local function find_place(id, known)
+  local job = {needs = known[13], server = known[14], avoid = known[15], submission = known[6]}
+  if not job.needs then return function() end end
+  local server
+  if known[7] then
+    server = server_named[read_submission(job.submission).backend]
+  else
+    server = choose_server(id, job)
+    if not server then return false end
+  end
+  known[14] = server and server.name or false
+  return function()
+    if not known[7] then take_server_slot(id, job, server, lease) end
+  end
+end
+
+-- Returns false when the job was left where it is: no server can take it, its gate is closed, or it has to run alone and
+-- this worker has company for it.
 local function claim(queue, id, tag)
   local known = read_job(id)
   local foreign = not known[1]
   if not foreign and not known[9] and tonumber(known[2]) <= now then
     return finish_unstarted(load_record(id), 'expired')
   end
+  local take_place = find_place(id, known)
+  if not take_place then return false end
   local crashes = tonumber(foreign and redis.call('GET', KEY.foreign .. id) or known[11]) or 0
   local alone = crashes < CRASHES_MAX and runs_alone(crashes)
   if alone and running + #claims > 0 then
@@ -134,6 +156,7 @@ local function claim(queue, id, tag)
   if not foreign and not known[9] and not passes_gate(known[4], id) then return false end
   if alone then wanted = 1 end
   if foreign then return claim_foreign(queue, id, tag, alone, crashes) end
+  take_place()
   local begin = known[9] and claim_waiting or start_attempt
   begin(queue, id, tag, known, alone)
 end
@@ -145,7 +168,8 @@ local function claim_ready(queue)
       'LIMIT', passed, wanted - #claims + passed)
     if #ready == 0 then return end
     for i = 1, #ready, 2 do
-      if #claims < wanted and claim(queue, ready[i], tonumber(ready[i + 1])) == false then passed = passed + 1 end
+      local looks = #claims < wanted and passed < LOOK_MAX
+      if looks and claim(queue, ready[i], tonumber(ready[i + 1])) == false then passed = passed + 1 end
     end
   end
   if passed >= LOOK_MAX then return end -- ringing now would wake everyone to look at the same jobs again
@@ -173,7 +197,7 @@ local function note_next_due(queue)
 end
 
 local queues = {}
-for i = 8, #ARGV do
+for i = 9, #ARGV do
   local queue = read_queue(ARGV[i])
   queues[#queues + 1] = queue
   if missed then hand_over_again(queue.name) end

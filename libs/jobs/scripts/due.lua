@@ -1,5 +1,5 @@
 -- What has come due in a queue: scheduled jobs, deferred retries, and leases that ran out.
--- Needs: clock.lua fair.lua ending.lua
+-- Needs: clock.lua fair.lua slots.lua ending.lua
 
 local CRASHES_MAX = 3
 local WORKER_LOST = '{"code":"worker_lost","detail":"The job was given up: every worker that ran it was lost.","retryable":true}'
@@ -49,6 +49,7 @@ local function come_due(queue, id, spare_until)
   elseif job.status == 'running' then
     if spare_until > now then
       redis.call('ZADD', zset_of(queue), digits(spare_until), id)
+      if job.server then hold_server_slot(job.server, id, spare_until - now) end
     else
       rescue(job)
     end

@@ -1,12 +1,12 @@
 -- How a job that was in a queue ends, whoever brings it about.
--- Needs: clock.lua fair.lua settle.lua tell.lua result.lua conclude.lua gate.lua batch.lua
+-- Needs: clock.lua fair.lua slots.lua settle.lua tell.lua result.lua conclude.lua gate.lua batch.lua
 
 local DRAIN_WINDOW_S = 60
 
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
   'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
-  'kind', 'result', 'batch', 'item', 'woken',
+  'kind', 'result', 'batch', 'item', 'woken', 'server',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -45,6 +45,7 @@ end
 
 -- Write the one terminal status. `payment` is settle or refund. The caller has let go of slot, lane and tag before.
 local function finish(job, status, payment)
+  free_server_slot(job)
   redis.call('ZREM', zset_of(job.queue), job.id)
   if job.status ~= 'running' then redis.call('SREM', KEY.queued .. job.user, job.id) end
   local payload = redis.call('GET', KEY.arq_job .. job.id)
@@ -80,6 +81,7 @@ end
 -- Back to the queue: at once (delay 0) into its lane, else at a later time.
 local function requeue(job, delay, reason)
   count_item(job, 'queued')
+  if reason == 'retry' then free_server_slot(job) else keep_or_free_server_slot(job, delay) end
   redis.call('HSET', KEY.job .. job.id, 'status', 'queued')
   if job.woken then redis.call('HDEL', KEY.job .. job.id, 'woken') end
   local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)

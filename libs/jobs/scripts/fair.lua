@@ -15,6 +15,7 @@ local READY_END = 1e12
 local HELD = 8e15
 local NEVER = 9e14 -- stands for the deadline of a job that has started: it waits at its provider
 local PRIORITY = 1e12 -- one step of priority outweighs every sequence number and every lane tag
+local RESUMES = 11 -- the priority of a job that holds a server's slot: nobody else can use that slot
 local BELL_MAX, RING_MAX = 64, 8
 local STEP = 1e-6 -- slot-seconds: the least that two tags of a user differ by
 
@@ -64,12 +65,12 @@ local function lane_tag(share, lane)
   return (tonumber(known[1]) or 0) + (tonumber(known[2]) or 1)
 end
 
--- Put a job into its user's lane. `job` is a table: id, user, queue, lane, priority, seq, deadline, waiting.
+-- Put a job into its user's lane. `job` is a table: id, user, queue, lane, priority, seq, deadline, waiting, server.
 local function hold(job)
   local share = job.user .. ':' .. job.queue
   redis.call('ZADD', zset_of(job.queue), digits(HELD + (job.waiting and NEVER or job.deadline)), job.id)
   local lane = KEY.lane .. share .. ':' .. job.lane
-  redis.call('ZADD', lane, digits(job.seq - job.priority * PRIORITY), job.id)
+  redis.call('ZADD', lane, digits(job.seq - (job.server and RESUMES or job.priority) * PRIORITY), job.id)
   place_lane(share, job.lane, lane_tag(share, job.lane))
 end
 

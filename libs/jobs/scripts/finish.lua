@@ -1,7 +1,7 @@
 -- End an attempt: the job is done, or goes back to the queue. One step: record, quota, slot, event, webhook.
 --
 -- Idempotent: an ending whose reply was lost may be sent again.
--- Needs: clock.lua fair.lua settle.lua tell.lua gate.lua batch.lua ending.lua
+-- Needs: clock.lua fair.lua slots.lua settle.lua tell.lua gate.lua batch.lua ending.lua
 --
 -- ARGV  1 job id   2 fence   3 ending   4 delay, ms (retry, release, wait)
 --       5 payment: settle | refund (succeed, fail, cancel)   6… members of the record: name, value, …
@@ -27,6 +27,7 @@ end
 leave_slot(job, fence)
 if #ARGV > 5 then redis.call('HSET', record, unpack(ARGV, 6)) end
 if ending == 'wait' then
+  free_server_slot(job)
   redis.call('HSET', record, 'waiting', 1)
   redis.call('HDEL', record, 'woken')
   wait_behind_gate(job)

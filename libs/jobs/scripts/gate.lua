@@ -7,7 +7,7 @@
 -- A kind without a gate has none of these keys.
 -- Needs: clock.lua fair.lua
 
-local LOOK_MAX = 200 -- ready jobs of closed gates that one claim looks past
+local LOOK_MAX = 200 -- ready jobs that one claim looks past: of closed gates, or that no server can take
 
 local function gate_of(kind)
   local known = redis.call('HMGET', KEY.gate .. kind, 'places', 'in_flight_max', 'shut_until')

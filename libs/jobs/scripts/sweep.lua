@@ -1,5 +1,5 @@
 -- Expire jobs whose deadline passed while they waited: held ones first to lapse, and a page of ready ones.
--- Needs: clock.lua fair.lua settle.lua tell.lua gate.lua batch.lua ending.lua
+-- Needs: clock.lua fair.lua slots.lua settle.lua tell.lua gate.lua batch.lua ending.lua
 --
 -- ARGV  1 queue   2 how many at most   3 offset into the ready band
 -- Returns  {expired, offset to go on from; 0 when the ready band was read to its end}

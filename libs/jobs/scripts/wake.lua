@@ -1,5 +1,5 @@
 -- Wake waiting jobs: their provider has called back.
--- Needs: clock.lua fair.lua settle.lua tell.lua gate.lua batch.lua ending.lua
+-- Needs: clock.lua fair.lua slots.lua settle.lua tell.lua gate.lua batch.lua ending.lua
 --
 -- ARGV  ids of jobs; what is not waiting is left alone
 

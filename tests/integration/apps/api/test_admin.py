@@ -10,7 +10,7 @@ import pytest
 from libs.jobs.lifecycle import claim
 from tests.fakes.api import Api
 from tests.fakes.customers import PICTURE, Customer, customer_of
-from tests.fakes.hands import end, start
+from tests.fakes.hands import FLEET, end, start
 from tests.fakes.problems import refused
 
 NO_JOB = "job_00000000000000000000000000"
@@ -42,9 +42,9 @@ async def die(api: Api, someone: Customer, **more: Any) -> str:
     """A job whose workers died three times."""
     job_id = str((await someone.job({"kind": "generate", "input": PICTURE, **more}))["id"])
     for _ in range(3):
-        assert len((await claim(api.resources.store, "w", ["gpu"], 1, 0.001)).jobs) == 1
+        assert len((await claim(api.resources.store, "w", ["gpu"], 1, 0.001, servers=FLEET)).jobs) == 1
         await asyncio.sleep(0.01)
-    assert (await claim(api.resources.store, "w", ["gpu"], 1, 30)).jobs == ()
+    assert (await claim(api.resources.store, "w", ["gpu"], 1, 30, servers=FLEET)).jobs == ()
     return job_id
 
 
@@ -55,7 +55,7 @@ async def test_queues_tell_what_is_in_them(api: Api, admin: dict[str, str]) -> N
     someone = await customer_of(api, slots=2)
     for _ in range(4):
         await someone.job()
-    await claim(api.resources.store, "w", ["gpu"], 1, 30)
+    await claim(api.resources.store, "w", ["gpu"], 1, 30, servers=FLEET)
     queues = {queue["name"]: queue for queue in await data(api, admin, "/admin/queues")}
     assert set(queues) == {"gpu", "cpu", "net"}
     gpu = queues["gpu"]
@@ -68,11 +68,11 @@ async def test_a_paused_queue_gives_no_job_and_a_resumed_one_rings_its_workers(a
     assert (paused.status_code, paused.json()["paused"]) == (200, True)
     await someone.job()
     await store.call("DEL", store.keys.bell + "gpu")
-    assert (await claim(store, "w", ["gpu"], 1, 30)).jobs == ()
+    assert (await claim(store, "w", ["gpu"], 1, 30, servers=FLEET)).jobs == ()
     resumed = await api.http.post("/admin/queues/gpu/resume", headers=admin)
     assert resumed.json()["paused"] is False
     assert await store.call("LLEN", store.keys.bell + "gpu") > 0
-    assert len((await claim(store, "w", ["gpu"], 1, 30)).jobs) == 1
+    assert len((await claim(store, "w", ["gpu"], 1, 30, servers=FLEET)).jobs) == 1
 
 
 async def test_a_draining_queue_takes_no_job_and_finishes_what_it_has(api: Api, admin: dict[str, str]) -> None:

@@ -59,10 +59,35 @@ async def test_every_backend_is_listed_with_its_breaker(make_api: MakeApi) -> No
     answer = await api.http.get("/api/v1/backends", headers=bearer(await api.key()))
     told = {backend.pop("name"): backend for backend in answer.json()["data"]}
     assert set(told) == set(api.resources.backends)
+    (server,) = told["comfyui"].pop("servers")
     assert told["comfyui"] == {"protocol": "comfyui", "configured": True, "breaker": "open", "limiters": []}
+    assert (server["name"], server["state"], server["slots"], server["busy"]) == ("comfyui", "away", 1, 0)
     assert told["replicate"] == {
-        "protocol": "prediction", "configured": False, "breaker": "closed", "limiters": ["create", "read"]
-    }  # fmt: skip
+        "protocol": "prediction",
+        "configured": False,
+        "breaker": "closed",
+        "limiters": ["create", "read"],
+        "servers": [],
+    }
+
+
+async def test_a_fleet_is_spoken_to_while_one_of_its_servers_is_and_no_address_is_told(make_api: MakeApi) -> None:
+    api = await make_api(comfyui_url="http://secret-a:1,http://secret-b:1")
+    store = api.resources.store
+    await store.call("HSET", store.keys.breaker + "comfyui", "open_until", 9e15)
+    await store.call("HSET", store.keys.server + "comfyui-2", "sick", 1_760_000_000_000, "why", "device_fault")
+    answer = await api.http.get("/api/v1/backends", headers=bearer(await api.key()))
+    (fleet,) = [backend for backend in answer.json()["data"] if backend["name"] == "comfyui"]
+    assert [(one["name"], one["state"], one["why"]) for one in fleet["servers"]] == [
+        ("comfyui", "away", None),
+        ("comfyui-2", "sick", "device_fault"),
+    ]
+    assert fleet["servers"][1]["since"] == "2025-10-09T08:53:20.000Z"
+    assert fleet["breaker"] == "closed"
+    assert "secret" not in answer.text
+    told = (await api.http.get("/metrics")).text.splitlines()
+    assert 'arqade_fleet_server{server="comfyui-2",state="sick"} 1.0' in told
+    assert 'arqade_fleet_slots{server="comfyui",use="all"} 1.0' in told
 
 
 async def test_breakers_and_limiters_are_metrics_of_what_is_configured(make_api: MakeApi) -> None:

@@ -13,6 +13,7 @@ from libs.jobs.devices import Device, tell_devices
 from libs.jobs.lifecycle import claim
 from tests.fakes.api import Api, bearer
 from tests.fakes.customers import PICTURE, customer_of
+from tests.fakes.hands import FLEET
 from tests.fakes.problems import pointers, refused
 from tests.integration.apps.api.conftest import MakeApi
 
@@ -66,7 +67,7 @@ async def test_the_status_tells_queue_workers_and_machine(api: Api) -> None:
     someone, store = await customer_of(api), api.resources.store
     for _ in range(3):
         await someone.job(PICTURE)
-    await claim(store, "wrk_1", ["gpu"], 1, 30.0)
+    await claim(store, "wrk_1", ["gpu"], 1, 30.0, servers=FLEET)
     await store.call("ZADD", store.keys.workers, 1, "wrk_1")
     await store.call("HSET", store.keys.worker + "wrk_1", "slots", 5, "running", 1, "accepting", 1)
     await tell_devices(store, [Device("comfyui", "cuda:0", 24_000, 8_000)])

@@ -20,6 +20,7 @@ from libs.jobs.lifecycle import Claim, claim, finish
 from libs.jobs.lookup import load_job
 from tests.fakes.api import Api
 from tests.fakes.customers import JOBS, Customer, customer_of
+from tests.fakes.hands import FLEET
 from tests.fakes.problems import refused
 
 OCR, DETECT = "/api/v1/ocr", "/api/v1/detect"
@@ -50,7 +51,7 @@ async def ordered(someone: Customer, data: bytes, **members: Any) -> dict[str, A
 async def work(api: Api, queue: str = "cpu", files: tuple[NewArtifact, ...] = (), **output: Any) -> Claim:
     """What a worker does with the next job."""
     store = api.resources.store
-    (claimed,) = (await claim(store, "w1", [queue], 1, 30.0)).jobs
+    (claimed,) = (await claim(store, "w1", [queue], 1, 30.0, servers=FLEET)).jobs
     kept: tuple[Artifact, ...] = ()
     if files:
         kept = await keep(

@@ -30,7 +30,7 @@ async def drawn(someone: Customer) -> dict[str, Any]:
         ("partial", "workflow_invalid", 1, 1, "SaveImage"),
         ("traceback", "workflow_invalid", 1, 0, "KSampler"),
         ("error", "execution_failed", 3, 0, "mat1 and mat2 shapes cannot be multiplied"),
-        ("out_of_memory", "out_of_memory", 3, 0, "memory"),
+        ("out_of_memory", "out_of_memory", 2, 0, "memory"),
         ("wrong_bytes", "backend_output_invalid", 3, 0, ""),
         ("half_bytes", "backend_output_invalid", 3, 0, ""),
     ],

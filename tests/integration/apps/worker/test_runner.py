@@ -11,6 +11,9 @@ import pytest
 from apps.worker.run import Runner
 from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.objects import Objects
+from libs.backends.backends import Backends
+from libs.backends.comfyui import ComfyUI
+from libs.backends.ocr import OcrEngine
 from libs.errors import Failure, Unavailable
 from libs.jobs.job import Job
 from libs.jobs.lifecycle import claim
@@ -27,6 +30,8 @@ from tests.servers import S3Server
 
 Handler = Callable[["Nothing", Attempt], Awaitable[Output | Wait]]
 RunOnce = Callable[..., Awaitable[Job]]
+
+NO_BACKENDS = Backends(ComfyUI(None), OcrEngine(1))
 
 
 class Nothing(Input):
@@ -55,7 +60,7 @@ def run_once(store: Store, objects: Objects) -> RunOnce:
         running = Running(claimed)
         running.task = asyncio.current_task()
         made = Kind(name="noop", queue="cpu", input=Nothing, run=handler, **kind)
-        runner = Runner(store, objects, None, {"noop": made}, Metrics(), FakeLibrary())  # type: ignore[arg-type]  # no backend is asked
+        runner = Runner(store, objects, NO_BACKENDS, {"noop": made}, Metrics(), FakeLibrary())
         if stop is not None:
             asyncio.get_running_loop().call_later(0.05, running.stop, stop)
         await runner.run_job(running)
@@ -188,7 +193,7 @@ async def test_what_ends_is_counted_by_kind_and_status(store: Store, objects: Ob
     metrics, running = Metrics(), Running(claimed)
     running.task = asyncio.current_task()
     made = Kind(name="noop", queue="cpu", input=Nothing, run=handler)
-    await Runner(store, objects, None, {"noop": made}, metrics, FakeLibrary()).run_job(running)  # type: ignore[arg-type]  # as above
+    await Runner(store, objects, NO_BACKENDS, {"noop": made}, metrics, FakeLibrary()).run_job(running)
     told = metrics.render().decode()
     assert 'arqade_jobs_finished_total{kind="noop",status="succeeded"} 1.0' in told
     assert 'arqade_job_wait_seconds_count{queue="cpu"} 1.0' in told

@@ -25,8 +25,9 @@ async def test_without_a_url_the_job_waits(bench: Bench) -> None:
     with pytest.raises(Unavailable, match="COMFYUI_URL is not set"):
         await nowhere.run(graph(), bench.attempt())
     with pytest.raises(Unavailable):
-        await nowhere.catalogue()
-    assert not await nowhere.healthy()
+        await nowhere.object_info()
+    with pytest.raises(Unavailable):
+        await nowhere.version()
     await nowhere.aclose()
 
 
@@ -44,7 +45,8 @@ async def test_a_backend_that_is_not_there_is_unavailable(bench: Bench) -> None:
         await closed.run(graph(), attempt)
     assert caught.value.part == "comfyui"
     assert not SECRETS.search(str(caught.value))
-    assert not await closed.healthy()
+    with pytest.raises(Unavailable):
+        await closed.version()
     await closed.aclose()
 
 
@@ -52,12 +54,13 @@ async def test_a_backend_that_is_not_there_is_unavailable(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "fault", ["hang", "status_500", "html", "garbage", "cut", "deaf", "drip", "huge", "huge_declared"]
 )
-async def test_an_ailing_backend_is_not_healthy_and_has_no_catalogue(bench: Bench, fault: str) -> None:
+async def test_an_ailing_backend_does_not_say_what_it_is_or_offers(bench: Bench, fault: str) -> None:
     bench.faults(Fault(fault))
     began = time.monotonic()
-    assert not await bench.comfyui.healthy()
+    with pytest.raises(Unavailable):
+        await bench.comfyui.version()
     with pytest.raises(Unavailable) as caught:
-        await bench.comfyui.catalogue()
+        await bench.comfyui.object_info()
     assert not SECRETS.search(str(caught.value))
     assert time.monotonic() - began < 3
 

@@ -1,0 +1,100 @@
+"""Looking after the fleet: whether each server is well, and what it offers. One worker at a time does it for each."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from libs.backends.comfyui import ComfyUI
+from libs.backends.comfyui.node_class import read_classes
+from libs.backends.configured import ConfiguredBackend
+from libs.backends.fleet.health import Health, State
+from libs.backends.fleet.offers import publish_all, publish_server
+from libs.errors import ArqadeError, Unavailable
+from libs.store.client import Store
+from libs.workflows.node_classes import publish_classes
+
+__all__ = ["Prober"]
+
+log = logging.getLogger(__name__)
+
+_EVERY_S: Final = 5.0
+#: How soon it is asked again when it is not well: a breaker closes on three good probes in a row.
+_AGAIN_S: Final = 1.0
+_OFFERS_EVERY_S: Final = 30.0
+_STRAYS_AT_ONCE: Final = 50
+
+
+class Prober:
+    """Probes one server while it is this worker's turn; `worker` is the id under which the turn is taken."""
+
+    def __init__(
+        self,
+        store: Store,
+        fleet: ConfiguredBackend,
+        server: ComfyUI,
+        health: Health,
+        worker: str,
+        queues: Sequence[str],
+        *,
+        every_s: float = _EVERY_S,
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._server = server
+        self._health = health
+        self._worker = worker
+        self._queues = tuple(queues)
+        self._every_s = every_s
+        self._offers_due_at = 0.0
+
+    async def keep_probing(self) -> None:
+        """Probe whenever it is this worker's turn, for ever."""
+        while True:
+            pause_s = self._every_s
+            try:
+                if await self._my_turn() and await self._probe() != "well":
+                    pause_s = min(_AGAIN_S, self._every_s)
+            except Unavailable as error:
+                log.debug("probing %s: %s", self._server.name, error)
+            except Exception:
+                log.exception("probing %s failed", self._server.name)
+            await asyncio.sleep(pause_s)
+
+    async def _my_turn(self) -> bool:
+        key, term_ms = self._store.keys.probing + self._server.name, round(self._every_s * 3_000)
+        if await self._store.call("SET", key, self._worker, "NX", "PX", term_ms):
+            return True
+        if await self._store.call("GET", key) != self._worker.encode():
+            return False
+        await self._store.call("PEXPIRE", key, term_ms)
+        return True
+
+    async def _probe(self) -> State:
+        state = await self._health.probe(self._ask)
+        now = asyncio.get_running_loop().time()
+        if state != "away" and now >= self._offers_due_at:
+            with suppress(ArqadeError):  # asked again at the next probe
+                await self._publish()
+                self._offers_due_at = now + _OFFERS_EVERY_S
+        return state
+
+    async def _ask(self) -> dict[str, str]:
+        """What the server says of itself; whatever was left behind there is ended before anybody is given it again."""
+        version = await self._server.version()
+        key = self._store.keys.strays + self._server.name
+        for stray in await self._store.call("SRANDMEMBER", key, _STRAYS_AT_ONCE):
+            with suppress(Unavailable):  # tried again at the next probe: what cannot be ended must not keep it away
+                await self._server.end_prompt(stray.decode())
+                await self._store.call("SREM", key, stray)
+        return version
+
+    async def _publish(self) -> None:
+        info = await self._server.object_info()
+        classes = await asyncio.to_thread(read_classes, info)
+        await publish_classes(self._store, self._server.name, classes)
+        await publish_server(self._store, self._health.server, info, classes, self._queues)
+        await publish_all(self._store, self._fleet.name, self._fleet.servers)

@@ -1,0 +1,97 @@
+"""A server of the fleet is looked after by one worker at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+
+from apps.worker.probing import Prober
+from libs.backends.breaker import Breaker
+from libs.backends.comfyui import ComfyUI
+from libs.backends.configured import ConfiguredBackend, ConfiguredServer
+from libs.backends.fleet.health import Health, look_at
+from libs.embedded.comfyui_standin import Standin
+from libs.store.client import Store
+from tests.integration.libs.backends.comfyui.bench import graph
+
+GRAPH = graph(steps=150)
+
+
+@dataclass
+class Ward:
+    store: Store
+    standin: Standin
+    server: ComfyUI
+    configured: ConfiguredServer
+
+    def prober(self, worker: str) -> Prober:
+        fleet = ConfiguredBackend("comfyui", "comfyui", is_configured=True, servers=(self.configured,))
+        health = Health(self.store, self.configured, Breaker(self.store, "a", part="comfyui"), ["gpu"])
+        return Prober(self.store, fleet, self.server, health, worker, ["gpu"], every_s=0.05)
+
+
+@pytest.fixture
+async def ward(store: Store) -> AsyncIterator[Ward]:
+    standin = Standin(step_ms=50)
+    async with standin.listening() as port:
+        url = f"http://127.0.0.1:{port}"
+        server = ComfyUI(url, name="a")
+        yield Ward(store, standin, server, ConfiguredServer("a", url))
+        await server.aclose()
+
+
+@asynccontextmanager
+async def probing(prober: Prober) -> AsyncIterator[None]:
+    task = asyncio.create_task(prober.keep_probing())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
+async def test_what_a_server_is_and_offers_is_told_within_its_first_probe(ward: Ward) -> None:
+    async with probing(ward.prober("w1")), asyncio.timeout(5):
+        while not (found := await look_at(ward.store, "a")).offered:
+            await asyncio.sleep(0.01)
+        while not (whole := await ward.store.call("GET", ward.store.keys.catalogue + "comfyui")):
+            await asyncio.sleep(0.01)
+    assert (found.state, found.version) == ("well", {"comfyui": "0.8.0"})
+    assert b"dreamshaper_8.safetensors" in whole
+
+
+async def test_one_worker_probes_and_when_it_goes_another_does(ward: Ward) -> None:
+    key = ward.store.keys.probing + "a"
+    async with asyncio.timeout(10), probing(ward.prober("w2")):
+        async with probing(ward.prober("w1")):
+            while not await ward.store.call("GET", key):
+                await asyncio.sleep(0.01)
+            first = await ward.store.call("GET", key)
+            await asyncio.sleep(0.3)
+            assert await ward.store.call("GET", key) == first
+        while await ward.store.call("GET", key) != b"w2":
+            await asyncio.sleep(0.01)
+
+
+async def test_prompts_that_were_left_behind_are_ended(ward: Ward) -> None:
+    ward.standin.prompts.put("stray", GRAPH, None)
+    ward.standin.prompts.put("waiting", GRAPH, None)
+    strays = ward.store.keys.strays + "a"
+    await ward.store.call("SADD", strays, "stray", "waiting", "long-gone")
+    async with probing(ward.prober("w1")), asyncio.timeout(5):
+        while await ward.store.call("SCARD", strays) or ward.standin.prompts.remaining:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_prompt_that_cannot_be_ended_does_not_keep_its_server_away(ward: Ward) -> None:
+    ward.standin.faults.replace([{"name": "status_500", "path": "/api/jobs"}])
+    await ward.store.call("SADD", ward.store.keys.strays + "a", "stray")
+    async with probing(ward.prober("w1")), asyncio.timeout(5):
+        while not (await look_at(ward.store, "a")).seen_at_ms:
+            await asyncio.sleep(0.01)
+    assert (await look_at(ward.store, "a")).state == "well"
+    assert await ward.store.call("SCARD", ward.store.keys.strays + "a") == 1
