@@ -71,6 +71,7 @@ class Settings(BaseSettings):
 
     # The API process
     host: str = "127.0.0.1"
+    public_url: HttpUrlText | None = None
     port: int = Field(8000, ge=0, le=65535)
     prometheus_port: int | None = None
     metrics_public: bool = True
@@ -145,6 +146,7 @@ class Settings(BaseSettings):
     replicate_image_member: str = Field("image", pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")
     replicate_default_aspect_ratio: str = ""
     replicate_max_wait_ms: int = Field(300_000, ge=1_000, le=86_400_000)
+    replicate_webhook_secret: SecretStr | None = None
     circuit_breaker_threshold: int = Field(5, ge=1, description="Failures in a row after which a backend is left alone")
 
     raw_workflow_classes: Names = Field((), description="Node classes that raw graphs may use beside the core ones")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from apps.api.checks import Checks
 from apps.api.machine import Machine
 from apps.api.offers import Offers
 from apps.api.seal import Seal
+from apps.api.waker import Waker
 from apps.resources import Resources
 from apps.settings import Settings
 from libs import limits
@@ -21,6 +23,7 @@ from libs.access.pepper import Peppers
 from libs.access.streams import Streams
 from libs.admission.rate import RateRule
 from libs.egress import Rules
+from libs.jobs.lifecycle import wake
 from libs.metrics import Metrics
 
 __all__ = ["ApiState"]
@@ -30,9 +33,8 @@ __all__ = ["ApiState"]
 class ApiState:
     """The open resources, and where the process stands in its life.
 
-    machine: Machine = field(default_factory=Machine)
-    `draining` is set when the process is asked to stop: streams
-    end, `/health` says so, requests under way finish.
+    `draining` is set when the process is asked to stop: streams end, `/health` says so, requests under way finish.
+    `batch_reads` bounds how many batches are read at once.
     """
 
     resources: Resources
@@ -47,11 +49,13 @@ class ApiState:
     egress_rules: Rules = field(init=False)
     machine: Machine = field(default_factory=Machine)
     streams: Streams = field(init=False)
+    waker: Waker = field(init=False)
 
     def __post_init__(self) -> None:
         self.seal = Seal(self.pepper)
         self.offers = Offers(self.resources.cells.shared)
         self.checks = Checks(self.resources)
+        self.waker = Waker(partial(wake, self.resources.store))
         self.egress_rules = self.settings.egress_rules
         self.streams = Streams(self.resources.cells.shared)
         self.last_used = LastUsed(self.resources.cells.shared)

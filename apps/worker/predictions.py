@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -12,7 +13,8 @@ import orjson
 
 from apps.resources import Resources
 from libs.backends.configured import ConfiguredBackend
-from libs.backends.prediction import Notes, Poller, Predictions, Provider, Server, catalogue_of
+from libs.backends.prediction import Cog, Maker, Notes, Poller, Predictions, Provider, Server, catalogue_of
+from libs.backends.prediction.callback import callback_token
 from libs.errors import Unavailable
 from libs.jobs.gate import open_gate, shut_gate
 from libs.jobs.lifecycle import wake
@@ -23,22 +25,27 @@ __all__ = ["open_predictions", "prediction_tasks"]
 log = logging.getLogger(__name__)
 
 _KIND: Final = KINDS["optimize"]
+#: How long a handler may hold its slot for a container's answer: its kind's own limit, less what comes after.
+_HELD_S_MAX: Final = _KIND.timeout_s - 60
 #: How much of the limit may wait in its row: who is next is decided so long before.
 _ROW_S: Final = 2.0
 _PLACES_MIN: Final = 4
-_POLLED_EVERY_S: Final = 2.0
+#: How often a provider's list is read: where it calls back, only for the calls that were lost.
+_POLLED_EVERY_S, _POLLED_BESIDES_S = 2.0, 15.0
 _PUBLISHED_EVERY_S, _KEPT_S, _AGAIN_S = 30.0, 86_400, 2.0
 
 
 def open_predictions(resources: Resources) -> Predictions:
     """Connects to nothing yet; to be closed."""
-    return Predictions([_provider(resources, backend) for backend in _configured(resources)])
+    return Predictions([_maker(resources, backend) for backend in _configured(resources)])
 
 
 def prediction_tasks(resources: Resources, predictions: Predictions, worker: str) -> list[asyncio.Task[None]]:
     """What goes on while this worker lives: its turns at reading lists, and saying what there is."""
     if not _configured(resources):
         return []
+    calls_back = _callback(resources) is not None
+    every_s = _POLLED_BESIDES_S if calls_back else _POLLED_EVERY_S
     tasks = [asyncio.create_task(_keep_published(resources), name="gate")]
     for maker in predictions.makers:
         if isinstance(maker, Provider):
@@ -47,7 +54,7 @@ def prediction_tasks(resources: Resources, predictions: Predictions, worker: str
                 maker.notes,
                 partial(wake, resources.store),
                 worker=worker,
-                every_s=_POLLED_EVERY_S,
+                every_s=every_s,
                 max_wait_s=maker.max_wait_s,
             )
             tasks.append(asyncio.create_task(poller.keep_polling(), name=f"poll {maker.name}"))
@@ -56,6 +63,23 @@ def prediction_tasks(resources: Resources, predictions: Predictions, worker: str
 
 def _configured(resources: Resources) -> list[ConfiguredBackend]:
     return [each for each in resources.backends.values() if each.protocol == "prediction" and each.is_configured]
+
+
+def _maker(resources: Resources, backend: ConfiguredBackend) -> Maker:
+    return _cog(resources, backend) if backend.dialect == "cog" else _provider(resources, backend)
+
+
+def _cog(resources: Resources, backend: ConfiguredBackend) -> Cog:
+    shared = resources.cells.shared
+    return Cog(
+        backend.name,
+        backend.url,
+        breaker=backend.breaker(shared),
+        creations=backend.limiter(shared, "create"),
+        terms=backend.terms,
+        max_wait_s=min(backend.timeout_s, _HELD_S_MAX),
+        token=backend.secret,
+    )
 
 
 def _provider(resources: Resources, backend: ConfiguredBackend) -> Provider:
@@ -73,9 +97,17 @@ def _provider(resources: Resources, backend: ConfiguredBackend) -> Provider:
         Notes(resources.store, backend.name),
         backend.terms,
         max_wait_s=backend.timeout_s,
-        callback=None,
+        callback=_callback(resources),
         shut=partial(shut_gate, resources.store, _KIND.name),
     )
+
+
+def _callback(resources: Resources) -> Callable[[str, int], str] | None:
+    """Makes the addresses that providers call back; None where they cannot, or where anybody could make one."""
+    url, secret = resources.settings.public_url, resources.settings.api_key_pepper.get_secret_value().encode()
+    if url is None or not secret:
+        return None
+    return lambda job_id, number: f"{url.rstrip('/')}/callbacks/{callback_token(secret, job_id, number)}"
 
 
 async def _keep_published(resources: Resources) -> None:
@@ -98,5 +130,7 @@ async def _keep_published(resources: Resources) -> None:
 
 def _places(backend: ConfiguredBackend) -> int:
     """As many jobs as the limiter starts within the time that its row may be long."""
+    if backend.dialect == "cog":
+        return backend.in_flight_max  # each is held by its worker until it is done
     rule = backend.limits["create"]
     return max(_PLACES_MIN, math.ceil(rule.per_minute / rule.window_s * _ROW_S))

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationEr
 
 from libs.backends import breaker, limiter
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
+from libs.backends.prediction import Terms
 from libs.limits import FLEET_SERVERS_MAX, SERVER_SLOTS_MAX
 
 __all__ = ["DIALECTS", "http_url", "read_backends", "read_backends_file"]
@@ -23,6 +24,9 @@ __all__ = ["DIALECTS", "http_url", "read_backends", "read_backends_file"]
 DIALECTS: Final = ("gemini", "mistral", "qwen", "kimi")
 #: The name of the fleet: kinds ask for it, so there is one.
 FLEET: Final = "comfyui"
+
+#: What may wait at a prediction API at once when nobody says: a Cog container works on one.
+_IN_FLIGHT_MAX: Final = {"replicate": 2_000, "cog": 1}
 
 #: What the variable of a name holds; empty where there is none.
 Secrets = Callable[[str], str]
@@ -43,6 +47,7 @@ def http_url(text: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Url = Annotated[str, AfterValidator(http_url)]
+ModelName = Annotated[str, Field(max_length=200)]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -102,17 +107,25 @@ class _Fleet(_Backend):
 
 class _Prediction(_Backend):
     protocol: Literal["prediction"]
+    dialect: Literal["replicate", "cog"] = "replicate"
     url: Url
     secret_env: Variable | None = None
-    model: str = ""
+    model: ModelName = ""
+    models: Annotated[list[ModelName], Field(max_length=1_000)] = Field(default_factory=list)
+    image_member: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")] = "image"
+    aspect_ratio: str = ""
+    in_flight_max: Annotated[int, Field(ge=1, le=10_000)] | None = None
     limits: _Limits = _Limits()
     timeout_s: Seconds = 300.0
 
     def configured(self, name: str, secrets: Secrets) -> ConfiguredBackend:
         rules = {bucket: limiter.Rule(**limit.model_dump()) for bucket, limit in self.limits}
         secret = _secret(self.secret_env, secrets)
-        told = {"url": self.url, "model": self.model, "timeout_s": self.timeout_s}
-        return _configured(name, self, limits=rules, secret=secret, **told)
+        told = {"url": self.url, "dialect": self.dialect, "timeout_s": self.timeout_s}
+        model = self.model or (f"cog/{name}" if self.dialect == "cog" else "")
+        terms = Terms(model, tuple(self.models), self.aspect_ratio, self.image_member)
+        in_flight_max = self.in_flight_max or _IN_FLIGHT_MAX[self.dialect]
+        return _configured(name, self, limits=rules, secret=secret, terms=terms, in_flight_max=in_flight_max, **told)
 
 
 class _Vision(_Backend):

@@ -122,8 +122,15 @@ class Transport:
 
     async def post(self, path: str, body: Mapping[str, Any], *, total_s: float | None = None) -> Reply:
         """POST a JSON object; raises as `get` does."""
+        return await self._send("POST", path, body, total_s)
+
+    async def put(self, path: str, body: Mapping[str, Any], *, total_s: float | None = None) -> Reply:
+        """PUT a JSON object; raises as `get` does."""
+        return await self._send("PUT", path, body, total_s)
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any], total_s: float | None) -> Reply:
         request = self._client.build_request(
-            "POST", path, content=orjson.dumps(body), headers={"Content-Type": "application/json"}
+            method, path, content=orjson.dumps(body), headers={"Content-Type": "application/json"}
         )
         return await self._call(request, total_s, REPLY_BYTES_MAX)
 

@@ -73,7 +73,7 @@ async def _order(wanted: OptimizeInput, attempt: Attempt, maker: Maker) -> Order
     terms = maker.terms
     model = terms.model_for(wanted.model)
     told: dict[str, Any] = {"prompt": wanted.prompt, "output_format": wanted.output_format}
-    told["aspect_ratio"] = wanted.aspect_ratio or terms.aspect_ratio
+    told["aspect_ratio"] = wanted.aspect_ratio or terms.aspect_ratio or None
     told |= wanted.parameters
     image = await _image(wanted, attempt, maker)
     if image is not None:
@@ -120,6 +120,6 @@ KIND = Kind(
     cache=ResultCache(),
     backend="replicate",
     abandon=abandon,
-    timeout_s=240,
+    timeout_s=660,
     attempts_max=3,
 )

@@ -16,6 +16,7 @@ def test_the_example_of_the_page_is_one_that_is_read() -> None:
     assert [(name, backend.protocol) for name, backend in found.items()] == [
         ("comfyui", "comfyui"),
         ("replicate", "prediction"),
+        ("upscaler", "prediction"),
         ("ours", "vision"),
     ]
     assert [server.name for server in found["comfyui"].servers] == ["a100", "l4"]

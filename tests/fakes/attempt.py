@@ -10,6 +10,7 @@ from typing import Any, cast
 from libs.artifacts.uploads import UploadedFile
 from libs.backends.backends import Backends
 from libs.backends.comfyui import ComfyUI
+from libs.backends.prediction import Predictions
 from libs.backends.submission import Submission
 from libs.backends.vision import Vision
 from libs.egress import Egress
@@ -33,6 +34,7 @@ class FakeAttempt:
     ocr: Any = None
     vision: Vision = field(default_factory=Vision)
     egress: Egress = field(default_factory=Egress)
+    predictions: Predictions = field(default_factory=Predictions)
     uploads: Mapping[str, UploadedFile] = field(default_factory=dict)
     library: Library = field(default_factory=FakeLibrary)
     #: Called with each submission before it is recorded: a test looks there whether the backend was called too soon.
@@ -46,7 +48,7 @@ class FakeAttempt:
 
     @property
     def backends(self) -> Backends:
-        return Backends(self.comfyui, cast("Any", self.ocr), self.vision, self.egress)
+        return Backends(self.comfyui, cast("Any", self.ocr), self.vision, self.egress, self.predictions)
 
     async def submitted(self, submission: Submission) -> None:
         if self.before_submitted:

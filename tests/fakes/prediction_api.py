@@ -313,6 +313,7 @@ def flaw(body: Any, *, by_version: bool) -> str:
         "- webhook_events_filter: unknown event": set(body.get("webhook_events_filter") or ()) - _EVENTS,
         "- input: Additional property": set(told) - _INPUT,
         "- input.prompt: Invalid type. Expected: string": not isinstance(told.get("prompt", ""), str),
+        "- input.aspect_ratio: Does not match pattern": ":" not in told.get("aspect_ratio", "1:1"),
         "- input.behaviour: unknown": told.get("behaviour", "") not in BEHAVIOURS,
     }
     return next((words for words, is_so in wrong.items() if is_so), "")

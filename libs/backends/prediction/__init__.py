@@ -4,6 +4,7 @@ predictions (what handlers call) → provider (the way of one prediction) → se
 notes and poller: how those that wait are shared and woken; order, prediction and reference are pure.
 """
 
+from libs.backends.prediction.cog import Cog
 from libs.backends.prediction.notes import Notes
 from libs.backends.prediction.order import Order
 from libs.backends.prediction.poller import Poller
@@ -14,6 +15,7 @@ from libs.backends.prediction.server import Server
 from libs.backends.prediction.terms import Terms, catalogue_of
 
 __all__ = [
+    "Cog",
     "Maker",
     "Notes",
     "Order",

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal, cast, get_args
 
-__all__ = ["ID_LENGTH_MAX", "Page", "Prediction", "Status", "read_page", "read_prediction"]
+from libs.errors import Failure
+
+__all__ = ["ID_LENGTH_MAX", "Page", "Prediction", "Status", "failure_of", "read_page", "read_prediction"]
 
 Status = Literal["starting", "processing", "succeeded", "failed", "canceled", "aborted"]
 
@@ -21,6 +23,8 @@ ID_LENGTH_MAX: Final = 128
 _CURSOR_LENGTH_MAX: Final = 2_048
 _ERROR_LENGTH_MAX: Final = 2_000
 _UNFINISHED: Final = frozenset({"starting", "processing"})
+#: Models break off with words like "Prediction interrupted; please retry (code: PA)".
+_TRY_AGAIN: Final = ("please retry", "please try again", "(code: pa)", "out of memory")
 _ID: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 
 
@@ -88,6 +92,16 @@ def read_page(told: Any) -> Page:
     if not isinstance(told, dict) or not isinstance(told.get("results"), list):
         raise ValueError("no page")  # noqa: TRY004  # as above
     return Page(tuple(read_prediction(entry) for entry in told["results"]), _cursor(told.get("next")))
+
+
+def failure_of(name: str, prediction: Prediction) -> Failure:
+    """What it means to a job that its prediction ended without success; the error may quote what nobody should see."""
+    if prediction.status in ("canceled", "aborted"):
+        return Failure("prediction_canceled", f"The prediction was {prediction.status} at {name}", retryable=True)
+    told = prediction.error.lower()
+    if any(words in told for words in _TRY_AGAIN):
+        return Failure("prediction_interrupted", f"The model at {name} broke off", retryable=True)
+    return Failure("prediction_failed", f"The model at {name} failed on this input", fault="caller")
 
 
 def _cursor(following: Any) -> str | None:

@@ -21,7 +21,7 @@ from typing import Final
 from libs.backends.limiter import NoSlot
 from libs.backends.prediction.notes import Notes
 from libs.backends.prediction.order import MakeOrder, new_marker
-from libs.backends.prediction.prediction import Prediction
+from libs.backends.prediction.prediction import Prediction, failure_of
 from libs.backends.prediction.reference import Made, Over, Reference, Sent, read_reference
 from libs.backends.prediction.server import MisconfiguredError, Server
 from libs.backends.prediction.terms import Terms
@@ -43,9 +43,6 @@ _UNDO_S: Final = 10.0
 _HAND_OVER_S: Final = 1.0
 #: What the row of creations may be long when a shut gate opens.
 _ROW_S: Final = 2.0
-
-#: Models break off with words like "Prediction interrupted; please retry (code: PA)".
-_TRY_AGAIN: Final = ("please retry", "please try again", "(code: pa)", "out of memory")
 
 
 class Provider:
@@ -131,7 +128,7 @@ class Provider:
                 await self._record(watcher, number, made)
             return prediction
         await self._leave(watcher, number, made)
-        raise _failure(self.name, prediction)
+        raise failure_of(self.name, prediction)
 
     async def _wait_on(self, watcher: Watcher, number: int, made: Made) -> None:
         waited_ms = await self.notes.now_ms() - made.since_ms
@@ -247,12 +244,3 @@ class Provider:
 def _standing(submission: Submission | None) -> tuple[int, Reference]:
     """The number of the last creation, and what is known of it."""
     return (0, Over()) if submission is None else (submission.number, read_reference(submission.ref))
-
-
-def _failure(name: str, prediction: Prediction) -> Failure:
-    if prediction.status in ("canceled", "aborted"):
-        return Failure("prediction_canceled", f"The prediction was {prediction.status} at {name}", retryable=True)
-    told = prediction.error.lower()
-    if any(words in told for words in _TRY_AGAIN):
-        return Failure("prediction_interrupted", f"The model at {name} broke off", retryable=True)
-    return Failure("prediction_failed", f"The model at {name} failed on this input", fault="caller")

@@ -14,8 +14,9 @@ import httpx
 import pytest
 
 from libs.jobs.status import FINISHED
-from tests.fakes.api import Api, bearer
+from tests.fakes.api import Api, api_process, bearer
 from tests.fakes.pixels import PNG
+from tests.fakes.prediction_api import WEBHOOK_SECRET
 from tests.fakes.prediction_provider import PredictionProvider, prediction_provider
 from tests.fakes.workers import WorkerProcess, worker_process
 from tests.integration.apps.conftest import MakeApi
@@ -225,3 +226,17 @@ async def test_a_drained_worker_leaves_its_predictions_to_the_next(studio: Studi
     jobs = await asyncio.gather(*[studio.finished(job_id) for job_id in ids])
     assert {job["status"] for job in jobs} == {"succeeded"}
     assert studio.count("created") == 4
+
+
+async def test_a_provider_that_calls_back_is_read_once_for_each_prediction(studio: Studio, tmp_path: Path) -> None:
+    """The list is read now and then only, for the calls that were lost."""
+    secret = WEBHOOK_SECRET
+    with api_process(tmp_path, studio.redis_url, studio.s3, replicate_webhook_secret=secret) as api:
+        studio.start_worker(public_url=api.url, arq_worker_concurrency=10)
+        ids = [await studio.submit() for _ in range(10)]
+        jobs = await asyncio.gather(*[studio.finished(job_id) for job_id in ids])
+    assert {job["status"] for job in jobs} == {"succeeded"}
+    assert studio.count("webhooks") == 10
+    assert studio.count("webhooks refused") == 0
+    assert studio.count("got") <= 10
+    assert studio.count("listed") <= 3
