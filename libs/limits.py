@@ -40,6 +40,7 @@ __all__ = [
     "METADATA_MEMBERS_MAX",
     "NODE_CLASSES_MAX",
     "NODE_CLASS_BYTES_MAX",
+    "OCR_PAGES_MAX",
     "OVERLAP_S",
     "OVERLAP_S_MAX",
     "PAGE_SIZE",
@@ -183,3 +184,6 @@ SINGLE_PUT_BYTES_MAX: Final = 5 * 2**30
 #: Parts of one upload, as many as an S3 server lists at once; and the size of a part, where that makes no more of them.
 UPLOAD_PARTS_MAX: Final = 1_000
 UPLOAD_PART_BYTES_MIN: Final = 8 * 2**20
+
+#: Pages of one file that are read; each is a unit.
+OCR_PAGES_MAX: Final = 100

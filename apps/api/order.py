@@ -20,7 +20,7 @@ from libs.artifacts.upload import Upload
 from libs.artifacts.uploads import load_upload, retain_upload
 from libs.errors import Refusal, invalid, pointer
 from libs.kinds import KINDS
-from libs.kinds.kind import Kind
+from libs.kinds.kind import Input, Kind
 from libs.kinds.result import result_digest
 
 __all__ = ["BODIES", "Envelope", "apply", "idempotency_of", "kind_named", "order_of"]
@@ -123,7 +123,7 @@ async def apply(
         kind=kind.name,
         queue=kind.queue,
         input=wanted.model_dump(mode="json", exclude_none=True),
-        units=kind.cost(wanted),
+        units=_units(kind, wanted, [*uploads, *stored], at),
         deadline_s=envelope.deadline_seconds or settings.job_deadline,
         priority=envelope.priority,
         run_at_ms=_run_at_ms(envelope.run_at),
@@ -143,6 +143,18 @@ def _require_scopes(request: Request, scopes: Iterable[str]) -> None:
     for scope in scopes:
         if not request.caller.may(scope):
             raise Refusal("insufficient_scope", f"This needs the scope {scope}", members={"scope": scope})
+
+
+def _units(kind: Kind[Any], wanted: Input, uploads: Sequence[Upload], at: tuple[str, ...]) -> int:
+    """What the job holds; pages are those that were counted when the upload was completed."""
+    if kind.page_cost is None:
+        return kind.cost(wanted)
+    try:
+        return kind.page_cost(wanted, sum(upload.page_count or 1 for upload in uploads))
+    except Refusal as refusal:
+        if not at:
+            _anchor(refusal)
+        raise
 
 
 def _whose(caller: Caller) -> str:

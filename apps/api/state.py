@@ -22,6 +22,7 @@ from libs.access.last_used import LastUsed
 from libs.access.pepper import Peppers
 from libs.access.streams import Streams
 from libs.admission.rate import RateRule
+from libs.backends.paper import PageCounter
 from libs.egress import Rules
 from libs.jobs.lifecycle import wake
 from libs.metrics import Metrics
@@ -47,6 +48,7 @@ class ApiState:
     last_used: LastUsed = field(init=False)
     door: Door = field(init=False)
     egress_rules: Rules = field(init=False)
+    pages: PageCounter = field(default_factory=PageCounter)
     machine: Machine = field(default_factory=Machine)
     streams: Streams = field(init=False)
     waker: Waker = field(init=False)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from libs.artifacts.dimensions import Size, UnreadableError, size_of, tiff_pages
 from libs.artifacts.objects import Digest, Objects
 from libs.artifacts.sniff import refine, sniff
-from libs.errors import invalid
+from libs.errors import Failure, invalid
 from libs.limits import PIXELS_MAX
 
-__all__ = ["UPLOAD_TYPES", "Arrived", "examine"]
+__all__ = ["UPLOAD_TYPES", "Arrived", "CountPages", "examine"]
+
+#: Tells how many pages a PDF has, None where it cannot; raises Failure for what is none.
+CountPages = Callable[[bytes], Awaitable[int | None]]
 
 #: What may be uploaded; JSON lines are a batch's items.
 UPLOAD_TYPES = frozenset(
@@ -23,15 +27,17 @@ _HEAD_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """What an upload turned out to be. `page_count` is None where only a decoder can tell (PDF)."""
+    """What an upload turned out to be. `page_count` is None of what has none, and of a PDF that nobody counted."""
 
     content_type: str
     sha256: str
     page_count: int | None
 
 
-async def examine(objects: Objects, name: str, *, content_type: str, size_bytes: int) -> Arrived | None:
-    """Compare an object with what was declared; None when there is none.
+async def examine(
+    objects: Objects, name: str, *, content_type: str, size_bytes: int, count_pages: CountPages | None = None
+) -> Arrived | None:
+    """Compare an object with what was declared; None when there is none. The pages of a PDF are for another to count.
 
     Raises Refusal (422) when it is something else, and Unavailable.
     """
@@ -47,6 +53,8 @@ async def examine(objects: Objects, name: str, *, content_type: str, size_bytes:
         return None
     _check_size(digest.size_bytes, size_bytes)
     _check_type(refine(sniff(digest.head), content_type), content_type)
+    if content_type == "application/pdf" and count_pages is not None:
+        return Arrived(content_type, digest.sha256, await _pdf_pages(objects, name, digest, count_pages))
     return Arrived(content_type, digest.sha256, await _page_count(objects, name, content_type, digest))
 
 
@@ -58,6 +66,16 @@ def _check_size(arrived: int, declared: int) -> None:
 def _check_type(arrived: str, declared: str) -> None:
     if arrived != declared:
         raise invalid("#/content_type", f"{declared} was declared and {arrived} arrived", "wrong_type")
+
+
+async def _pdf_pages(objects: Objects, name: str, digest: Digest, count_pages: CountPages) -> int | None:
+    try:
+        data = await objects.get(name, bytes_max=digest.size_bytes)
+        return await count_pages(data or b"")
+    except ValueError:  # another PUT came between
+        raise invalid("#/size_bytes", "the object changed while it was read", "wrong_size") from None
+    except Failure as failure:
+        raise invalid("#", failure.detail, "unreadable") from None
 
 
 async def _page_count(objects: Objects, name: str, content_type: str, digest: Digest) -> int | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from libs.artifacts.arrival import UPLOAD_TYPES, Arrived, examine
+from libs.artifacts.arrival import UPLOAD_TYPES, Arrived, CountPages, examine
 from libs.artifacts.multipart import PartsError, part_bytes_of
 from libs.artifacts.names import clean_filename, upload_name
 from libs.artifacts.objects import URL_TTL_S_MAX, Objects
@@ -121,7 +121,13 @@ async def _begin(store: Store, objects: Objects, upload: Upload, url_ttl_s: int)
 
 
 async def complete_upload(
-    store: Store, objects: Objects, user_id: str, upload_id: str, *, kept_s: int = COMPLETED_KEPT_S
+    store: Store,
+    objects: Objects,
+    user_id: str,
+    upload_id: str,
+    *,
+    kept_s: int = COMPLETED_KEPT_S,
+    count_pages: CountPages | None = None,
 ) -> Upload:
     """Look at what has arrived, and settle the upload: completed, or refused and removed. May be repeated.
 
@@ -129,7 +135,7 @@ async def complete_upload(
     """
     upload = await load_upload(store, user_id, upload_id)
     if upload.status == "pending":
-        await _settle(store, objects, upload, kept_s)
+        await _settle(store, objects, upload, kept_s, count_pages)
         upload = await load_upload(store, user_id, upload_id)
     if upload.refusal is not None:
         raise invalid(*upload.refusal)
@@ -207,14 +213,18 @@ def _checked(filename: str, content_type: str, size_bytes: int, bytes_max: int) 
     return filename, content_type
 
 
-async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int) -> None:
+async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int, count_pages: CountPages | None) -> None:
     """Settle it by what has arrived; whoever comes second changes nothing."""
     found: dict[str, str]
     try:
         if upload.multipart is not None:
             await _put_together(objects, upload, upload.multipart)
         arrived = await examine(
-            objects, upload.object_name, content_type=upload.content_type, size_bytes=upload.size_bytes
+            objects,
+            upload.object_name,
+            content_type=upload.content_type,
+            size_bytes=upload.size_bytes,
+            count_pages=count_pages,
         )
     except Refusal as refusal:
         if refusal.code == "conflict":

@@ -183,6 +183,7 @@ class Kind(Generic[InputT]):
     """A kind of job.
 
     `queue` names the class of workers that run it. `cost` is the number of units a job reserves.
+    `page_cost` is that number where it depends on how many pages its uploads have; it may refuse too many of them.
     At submission an input goes through, in this order: `scopes`, what the caller's api key must have beside
     jobs:write; `resolve`, the one step that may wait: it looks up in the library what the input refers to, and
     returns the input with all of it fixed, or refuses (raises Refusal); then `prepare` and `check`.
@@ -208,6 +209,7 @@ class Kind(Generic[InputT]):
     scopes: Callable[[InputT], Collection[str]] = _no_scopes
     resolve: Callable[[InputT, Library], Awaitable[InputT]] | None = None
     cost: Callable[[InputT], int] = _one_unit
+    page_cost: Callable[[InputT, int], int] | None = None
     prepare: Callable[[InputT], InputT] | None = None
     check: Callable[[InputT, Offer, Limits], None] = _no_objection
     uploads: Callable[[InputT], Sequence[str]] = _no_uploads

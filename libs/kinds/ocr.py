@@ -11,7 +11,9 @@ from pydantic import Field, model_validator
 from libs.artifacts.artifact import NewArtifact
 from libs.backends.ocr.page import Page, SearchableFile
 from libs.backends.ocr.wire import EngineName, Language
+from libs.errors import invalid
 from libs.kinds.kind import Attempt, CacheableInput, InlineFile, Kind, Output, ResultCache
+from libs.limits import OCR_PAGES_MAX
 
 __all__ = ["KIND", "OcrInput"]
 
@@ -45,6 +47,13 @@ class OcrInput(CacheableInput):
 def uploads(wanted: OcrInput) -> Sequence[str]:
     """The file to read."""
     return () if wanted.upload is None else (wanted.upload,)
+
+
+def page_cost(_wanted: OcrInput, pages: int) -> int:
+    """One unit for each page."""
+    if pages > OCR_PAGES_MAX:
+        raise invalid("#/input/upload", f"the file has {pages} pages; {OCR_PAGES_MAX} are allowed", "too_many_pages")
+    return pages
 
 
 async def run(wanted: OcrInput, attempt: Attempt) -> Output:
@@ -87,6 +96,7 @@ KIND = Kind(
     input=OcrInput,
     run=run,
     summary="The text of an uploaded picture or page",
+    page_cost=page_cost,
     uploads=uploads,
     inline_file=InlineFile("image", "upload", _IMAGE_TYPES, _IMAGE_BYTES_MAX),
     cache=ResultCache(),

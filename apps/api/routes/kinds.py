@@ -33,7 +33,7 @@ async def fetch_kind(request: Request) -> Response:
 
 async def _view(request: Request, kind: Kind[Any]) -> dict[str, Any]:
     """A kind: what it takes, what it costs, and what its backend lists now (null until a worker said so)."""
-    doc = (kind.cost.__doc__ or "One unit.").strip()
+    doc = ((kind.page_cost or kind.cost).__doc__ or "One unit.").strip()
     return {
         "name": kind.name,
         "summary": kind.summary,

@@ -65,7 +65,9 @@ async def complete(request: Request) -> Response:
     upload_id, user_id = request.path_params["upload_id"], request.caller.user_id
     before = await load_upload(request.home, user_id, upload_id)
     try:
-        upload = await complete_upload(request.home, resources.objects, user_id, upload_id)
+        upload = await complete_upload(
+            request.home, resources.objects, user_id, upload_id, count_pages=request.api.pages.count
+        )
     except Refusal as refusal:
         if before.status == "pending" and refusal.code == "validation_failed":
             resources.metrics.uploads.labels("refused").inc()

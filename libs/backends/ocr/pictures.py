@@ -10,11 +10,9 @@ import pypdfium2
 from PIL import Image, ImageOps
 
 from libs.errors import Failure
-from libs.limits import PIXELS_MAX
+from libs.limits import OCR_PAGES_MAX, PIXELS_MAX
 
-__all__ = ["FORMATS", "PAGES_MAX", "Document", "Paper", "Picture", "open_document"]
-
-PAGES_MAX = 100
+__all__ = ["FORMATS", "Document", "Paper", "Picture", "open_document"]
 
 #: A PDF's pages are drawn at 200 dots an inch, or so that they keep within PIXELS_MAX; its own unit is 1/72 inch.
 _DRAWN_AT = 200 / 72
@@ -38,8 +36,8 @@ class Document(Protocol):
 def open_document(data: bytes, content_type: str) -> Document:
     """The file as pages. Raises Failure `image_unreadable`, the caller's fault, for what is none."""
     document = Paper(data) if content_type == "application/pdf" else Picture(data, content_type)
-    if document.page_count > PAGES_MAX:
-        raise _unreadable(f"the file has {document.page_count} pages; {PAGES_MAX} are allowed")
+    if document.page_count > OCR_PAGES_MAX:
+        raise _unreadable(f"the file has {document.page_count} pages; {OCR_PAGES_MAX} are allowed")
     return document
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import httpx
+import pypdfium2
 
 from tests.fakes.api import Api
 from tests.fakes.customers import Customer, customer_of
-from tests.fakes.problems import refused
+from tests.fakes.problems import pointers, refused
 
 UPLOADS = "/api/v1/uploads"
 FILE = {"filename": "items.jsonl", "content_type": "application/jsonl", "size_bytes": 3}
@@ -65,3 +67,40 @@ async def test_uploads_are_counted_by_what_became_of_them(api: Api) -> None:
     for status, count in {"created": 3, "completed": 1, "refused": 1, "deleted": 1}.items():
         assert f'arqade_uploads_total{{status="{status}"}} {count}.0' in shown
     assert "arqade_stored_bytes 3.0" in shown
+
+
+def pdf(pages: int) -> bytes:
+    document = pypdfium2.PdfDocument.new()
+    for _ in range(pages):
+        document.new_page(200, 300)
+    kept = io.BytesIO()
+    document.save(kept)
+    return kept.getvalue()
+
+
+async def paper(someone: Customer, data: bytes) -> httpx.Response:
+    made = await announced(someone, filename="a.pdf", content_type="application/pdf", size_bytes=len(data))
+    await send(made["url"], data)
+    return await someone.post(made["links"]["complete"])
+
+
+async def test_an_ocr_job_costs_the_pages_that_its_file_has(api: Api) -> None:
+    someone = await customer_of(api, "free", units_per_day=4)
+    completed = (await paper(someone, pdf(3))).json()
+    assert completed["page_count"] == 3
+    job = await someone.job({"kind": "ocr", "input": {"upload": completed["id"]}})
+    assert job["usage"]["units"] == 3
+    assert (await someone.me())["left"]["units_today"] == 1
+    other = (await paper(someone, pdf(2))).json()
+    refused(await someone.submit({"kind": "ocr", "input": {"upload": other["id"]}}), 429, "quota_exceeded")
+
+
+async def test_a_file_with_too_many_pages_is_refused_where_it_is_named_and_one_that_is_none_at_once(api: Api) -> None:
+    someone = await customer_of(api)
+    long = (await paper(someone, pdf(101))).json()
+    answer = await someone.submit({"kind": "ocr", "input": {"upload": long["id"]}})
+    assert pointers(answer) == {"#/input/upload": "too_many_pages"}
+    assert pointers(await someone.post("/api/v1/ocr", {"upload": long["id"]})) == {"#/upload": "too_many_pages"}
+    assert pointers(await paper(someone, b"%PDF-1.7\n" + b"x" * 99)) == {"#": "unreadable"}
+    just = (await paper(someone, pdf(100))).json()
+    assert (await someone.job({"kind": "ocr", "input": {"upload": just["id"]}}))["usage"]["units"] == 100

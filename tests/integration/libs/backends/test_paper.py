@@ -1,0 +1,54 @@
+"""Pages of a PDF are counted by the parser that will read them, in a child that can do no harm."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+
+import pypdfium2
+import pytest
+
+from libs.backends.paper import PageCounter
+from libs.errors import Failure
+
+
+def pdf(pages: int) -> bytes:
+    document = pypdfium2.PdfDocument.new()
+    for _ in range(pages):
+        document.new_page(200, 300)
+    kept = io.BytesIO()
+    document.save(kept)
+    return kept.getvalue()
+
+
+async def test_files_are_counted_side_by_side() -> None:
+    counter = PageCounter()
+    assert await asyncio.gather(*[counter.count(pdf(pages)) for pages in (1, 3, 120)]) == [1, 3, 120]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"%PDF-1.7\ngarbage", pdf(2)[:200], b"\x89PNG\r\n\x1a\n" + b"0" * 100],
+    ids=["nothing", "garbage", "a torn file", "something else"],
+)
+async def test_what_is_no_pdf_is_the_callers_fault(data: bytes) -> None:
+    with pytest.raises(Failure, match="unreadable") as failure:
+        await PageCounter().count(data)
+    assert failure.value.fault == "caller"
+
+
+async def test_one_that_takes_too_long_is_given_up_and_the_next_is_counted() -> None:
+    hurried = PageCounter(seconds_max=0.001)
+    with pytest.raises(Failure, match="unreadable"):
+        await hurried.count(pdf(1))
+    assert await PageCounter().count(pdf(1)) == 1
+
+
+async def test_an_impatient_caller_leaves_no_child_behind_and_gives_back_the_room() -> None:
+    counter = PageCounter(at_once=1)
+    counting = asyncio.create_task(counter.count(pdf(1)))
+    await asyncio.sleep(0.05)
+    counting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await counting
+    assert await counter.count(pdf(2)) == 2
