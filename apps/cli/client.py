@@ -45,6 +45,8 @@ class Client:
     async def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The JSON answer; raises ApiError with what the problem says."""
         response = await self._send(method, path, json=body)
+        if response.status_code == _NO_CONTENT:
+            return {}
         found: dict[str, Any] = response.json()
         return found
 

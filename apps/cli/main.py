@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "api": "one API process",
     "worker": "one worker process",
     "keys": "mint, list and revoke api keys",
+    "workflows": "register, list, show and retire workflows",
     "audit": "check the log of what admins did",
     "doctor": "what is reachable, what is misconfigured, what to do",
     "submit": "send a job and wait for it",
