@@ -79,9 +79,10 @@ class Poller:
     async def poll(self) -> int:
         """Look once, and wake those whose prediction has ended; how many are waited for."""
         self._cycles += 1
-        awaited = {each.prediction_id: each for each in await self._notes.awaited()}
         now_ms = await self._notes.now_ms()
-        await self._forget(each for each in awaited.values() if now_ms - each.since_ms > self._kept_ms)
+        everyone = await self._notes.awaited()
+        await self._forget(each for each in everyone if now_ms - each.since_ms > self._kept_ms)
+        awaited = {each.prediction_id: each for each in everyone if now_ms - each.since_ms <= self._kept_ms}
         self._noted &= awaited.keys()
         wanted = awaited.keys() - self._noted
         found = await self._listed(wanted)

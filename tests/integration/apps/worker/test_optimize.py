@@ -104,7 +104,7 @@ async def studio(
 
 
 async def test_a_job_is_created_waits_without_a_slot_and_ends_with_its_picture(studio: Studio) -> None:
-    studio.start_worker(arq_worker_concurrency=1)
+    worker = studio.start_worker(arq_worker_concurrency=1)
     ids = [await studio.submit() for _ in range(5)]
     jobs = await asyncio.gather(*[studio.finished(job_id) for job_id in ids])
     assert [job["status"] for job in jobs] == ["succeeded"] * 5, jobs[0]["error"]
@@ -116,6 +116,7 @@ async def test_a_job_is_created_waits_without_a_slot_and_ends_with_its_picture(s
     assert jobs[0]["output"]["predict_seconds"] == 60
     assert (studio.count("created"), studio.count("got")) == (5, 0), "the list told of all of them"
     assert {job["attempt"] for job in jobs} == {1}
+    assert any("predictions awaited" in line["message"] for line in worker.lines("info"))
 
 
 LEFT: dict[str, tuple[list[str], Any]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
@@ -80,6 +81,25 @@ async def test_other_kinds_go_past_a_closed_gate_however_many_stand_before_it(st
     await submit_some(store, 150)
     others = await submit_some(store, 3, "other")
     assert {one.job_id for one in await claim_some(store)} >= set(others)
+
+
+async def test_before_a_gate_users_and_their_stores_go_by_turns(store: Store) -> None:
+    """Ten jobs of one store behind forty of another, and another user's behind both."""
+    await open_gate(store, "noop", places=1, in_flight_max=PLENTY)
+    shop, other = make_caller(slots=2), make_caller(slots=2)
+    owners: dict[str, str] = {}
+    for caller, key, count in ((shop, "large", 40), (shop, "small", 10), (other, None, 10)):
+        for _ in range(count):
+            admission = await submit(store, caller, kind="noop", fairness_key=key)
+            owners[admission.job_id] = key or "other"
+    order = []
+    for _ in range(24):
+        (one,) = await claim_some(store)
+        order.append(owners[one.job_id])
+        await finish(store, one.job_id, one.fence, "wait", delay_s=600)
+    counts = Counter(order)
+    assert counts["other"] >= 8
+    assert abs(counts["large"] - counts["small"]) <= 3
 
 
 async def test_a_claim_looks_past_a_bounded_number_and_wakes_nobody_to_do_the_same(store: Store) -> None:
