@@ -15,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,12 +95,12 @@ def lines(count: int) -> bytes:
 
 
 @asynccontextmanager
-async def _resources(redis: RedisServer, s3: S3Server) -> AsyncIterator[Resources]:
-    opened = await open_resources(settings_for(redis.url, s3))
+async def opened(redis: RedisServer, s3: S3Server) -> AsyncIterator[Resources]:
+    resources = await open_resources(settings_for(redis.url, s3))
     try:
-        yield opened
+        yield resources
     finally:
-        await opened.close()
+        await resources.close()
 
 
 async def measure(redis: RedisServer, s3: S3Server, count: int, *, in_body: bool) -> Figures:
@@ -109,12 +109,12 @@ async def measure(redis: RedisServer, s3: S3Server, count: int, *, in_body: bool
     told |= {"arq_worker_concurrency": 20, "log_level": "WARNING", "upload_bytes_max": 100_000_000}
     environment = {name.upper(): str(value) for name, value in told.items()}
     redis.flush()
-    async with _resources(redis, s3) as resources, httpx.AsyncClient(timeout=60) as http:
+    async with opened(redis, s3) as resources, httpx.AsyncClient(timeout=60) as http:
         with ExitStack() as stack:
             api = stack.enter_context(spawned("tests.bench.batch_kinds", "api", environment=environment))
             worker = stack.enter_context(spawned("tests.bench.batch_kinds", "worker", environment=environment))
             http.base_url = httpx.URL(f"http://127.0.0.1:{_PORT}")
-            await _ready(http, resources)
+            await ready(http, resources)
             minting = Api(resources, http)
             headers, others = [bearer(await minting.key("internal", DEFAULT_SCOPES)) for _ in range(2)]
             found = await _run(http, resources, headers, others, count, in_body=in_body)
@@ -122,7 +122,7 @@ async def measure(redis: RedisServer, s3: S3Server, count: int, *, in_body: bool
             return found
 
 
-async def _ready(http: httpx.AsyncClient, resources: Resources) -> None:
+async def ready(http: httpx.AsyncClient, resources: Resources) -> None:
     async with asyncio.timeout(30):
         while True:
             with suppress(httpx.TransportError):
@@ -147,16 +147,16 @@ async def _run(
     if in_body:
         body["items"] = [json.loads(line) for line in lines(count).splitlines()]
     else:
-        body["input_file"] = await _upload(http, headers, lines(count))
+        body["input_file"] = await upload(http, headers, lines(count))
     content = orjson.dumps(body)
     spans: list[float] = []
-    alone = asyncio.create_task(_submit_beside(http, others, spans))
+    alone = asyncio.create_task(submit_beside(http, others, spans))
     await asyncio.sleep(_ALONE_S)
     alone.cancel()
     await asyncio.gather(alone, return_exceptions=True)
     found.before_ms = tuple(span * 1000 for span in spans)
     spans.clear()
-    beside = asyncio.create_task(_submit_beside(http, others, spans))
+    beside = asyncio.create_task(submit_beside(http, others, spans))
     began = time.monotonic()
     said = headers | {"Content-Type": "application/json"}
     batch = (await http.post("/api/v1/batches", content=content, headers=said)).raise_for_status().json()
@@ -178,21 +178,25 @@ async def _run(
     return found
 
 
-async def _upload(http: httpx.AsyncClient, headers: dict[str, str], text: bytes) -> str:
+async def upload(http: httpx.AsyncClient, headers: Mapping[str, str], text: bytes) -> str:
+    """A completed upload of JSON lines."""
     file = {"filename": "items.jsonl", "content_type": "application/jsonl", "size_bytes": len(text)}
-    made = (await http.post("/api/v1/uploads", json=file, headers=headers)).raise_for_status().json()
+    made = (await http.post("/api/v1/uploads", json=file, headers=dict(headers))).raise_for_status().json()
     (await http.put(made["url"], content=text)).raise_for_status()
-    (await http.post(made["links"]["complete"], headers=headers)).raise_for_status()
+    (await http.post(made["links"]["complete"], headers=dict(headers))).raise_for_status()
     return str(made["id"])
 
 
-async def _submit_beside(http: httpx.AsyncClient, headers: dict[str, str], spans: list[float]) -> None:
+async def submit_beside(
+    http: httpx.AsyncClient, headers: Mapping[str, str], spans: list[float], *, every_s: float = 0.02
+) -> None:
+    """Submit jobs for ever; how long each took, in seconds."""
     while True:
         began = time.monotonic()
-        answer = await http.post("/api/v1/jobs", json={"kind": "nothing", "input": {}}, headers=headers)
+        answer = await http.post("/api/v1/jobs", json={"kind": "nothing", "input": {}}, headers=dict(headers))
         assert answer.status_code == 202, answer.text
         spans.append(time.monotonic() - began)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every_s)
 
 
 async def main(sizes: tuple[int, ...]) -> None:
