@@ -49,6 +49,13 @@ class Metrics:
             "arqade_queue_jobs", "Unfinished jobs in a queue, by band", ("queue", "band"), registry=registry
         )
         self.queue_max = Gauge("arqade_queue_jobs_max", "Unfinished jobs that a queue may have", registry=registry)
+        self.batch_seconds = Histogram(
+            "arqade_batch_seconds",
+            "Time from a batch's submission to its results",
+            ("kind",),
+            buckets=_WAIT_S,
+            registry=registry,
+        )
         # Attempts
         self.jobs = Counter(
             "arqade_jobs_finished", "Jobs that ended, by final status", ("kind", "status"), registry=registry

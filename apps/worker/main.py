@@ -27,6 +27,7 @@ from apps.worker.vision import open_vision, with_vision_retries
 from libs.backends.backends import Backends
 from libs.backends.fleet.fleet import Fleet
 from libs.backends.ocr import OcrEngine
+from libs.batches.batch import Batch
 from libs.batches.feed import Rooms
 from libs.batches.tend import Tender
 from libs.egress import Egress
@@ -136,7 +137,11 @@ def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -
 def _look_after_batches(resources: Resources) -> None:
     settings = resources.settings
     rooms, term_s = Rooms(settings.max_queue_size), 2 * settings.lease_s
-    keeper = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, rooms, term_s))
+
+    def closed(batch: Batch, took_s: float) -> None:
+        resources.metrics.batch_seconds.labels(batch.kind).observe(took_s)
+
+    keeper = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, rooms, term_s, closed))
     resources.background.append(asyncio.create_task(keeper.keep_looking(), name="batches"))
 
 

@@ -14,7 +14,7 @@ is stored has a name that says what is in it. So a worker that dies leaves nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -64,15 +64,23 @@ async def _take_due(store: Store, most: int, term_s: float) -> list[Due]:
     return [Due(user_id, batch_id, int(float(now))) for user_id, batch_id in pairs]
 
 
+def _unheard(_batch: Batch, _took_s: float) -> None:
+    return
+
+
 @dataclass(frozen=True, slots=True)
 class Tender:
-    """What looking after batches takes. One is taken for `term_s`, which is prolonged while it is tended."""
+    """What looking after batches takes. One is taken for `term_s`, which is prolonged while it is tended.
+
+    `closed` hears of each batch that is over, and how many seconds that took.
+    """
 
     store: Store
     objects: Objects
     plans: Plans
     rooms: Rooms
     term_s: float = 6.0
+    closed: Callable[[Batch, float], None] = _unheard
 
     async def take(self, most: int) -> list[Due]:
         """Take batches that are due, to tend each. Raises Unavailable."""
@@ -148,7 +156,9 @@ class Tender:
         if any(kept.get(block, (0, 0))[1] < batch.block_size(block) for block in range(batch.blocks)):
             return 0.0  # the last of them ended while we looked
         digest = await put_together(self.objects, batch)
-        await self.store.run(CLOSE_BATCH, (), (batch.id, digest.size_bytes, digest.sha256))
+        closed_at = int(await self.store.run(CLOSE_BATCH, (), (batch.id, digest.size_bytes, digest.sha256)))
+        if closed_at:
+            self.closed(batch, (closed_at - batch.created_at_ms) / 1000)
         await self.objects.remove_all(f"{batch.prefix}items/")
         return None
 

@@ -5,7 +5,8 @@
     python -m tests.bench.batch_optimize [items] [speed] [workers]
 
 Everything is real but the provider: an API, workers, Redis with its log, an object store. Another user submits a job
-every 50 ms meanwhile. Minutes are those of the provider's clock.
+every 50 ms meanwhile. The plan's ten slots, and the workers', are multiplied as the clock is. Minutes are those of the
+provider's clock.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ async def measure(count: int, speed: float, workers: int) -> Mapping[str, Any]:
         s3 = stack.enter_context(s3_server(folder / "s3"))
         provider = stack.enter_context(prediction_provider(speed=speed, predict_s=_PREDICT_S, limit=_LIMIT))
         told = values_for(redis.url, s3) | provider.settings(port=_PORT, worker_queues="net", log_level="WARNING")
-        told |= {"arq_worker_concurrency": 20, "ocr_enabled": False}
+        told |= {"arq_worker_concurrency": round(10 * speed), "ocr_enabled": False}
         environment = {name.upper(): str(value) for name, value in told.items()}
         api = stack.enter_context(spawned("tests.bench.batch_kinds", "api", environment=environment))
         pids = [
@@ -66,7 +67,10 @@ async def measure(count: int, speed: float, workers: int) -> Mapping[str, Any]:
             http.base_url = httpx.URL(f"http://127.0.0.1:{_PORT}")
             await ready(http, resources)
             minting = Api(resources, http)
-            mine, others = [bearer(await minting.key("internal", DEFAULT_SCOPES)) for _ in range(2)]
+            # A slot is held for as long as ever, while everything else is quicker: so there are more of them.
+            mine, others = [
+                bearer(await minting.key("internal", DEFAULT_SCOPES, slots=round(10 * speed))) for _ in range(2)
+            ]
             found = await _run(http, provider, mine, others, count)
         return found | {"API MB": memory_mb(api.pid), "worker MB": max(map(memory_mb, pids))}
 

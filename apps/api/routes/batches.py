@@ -13,7 +13,6 @@ from apps.api.batch_body import read_batch_body
 from apps.api.batch_file import load_input_file
 from apps.api.batch_order import BatchEnvelope, NewBatch, from_body, from_file, from_values
 from apps.api.batch_submission import SubmittedBatch, submit_batch
-from apps.api.batch_views import batch_view, item_view, results_url
 from apps.api.body import read_object, read_text
 from apps.api.order import kind_named
 from apps.api.paging import bad_parameter, page, read_page
@@ -30,6 +29,7 @@ from libs.batches.batch import Batch as StoredBatch
 from libs.batches.cancel import cancel_batch
 from libs.batches.listing import items_at, list_items
 from libs.batches.lookup import list_batches, load_batch
+from libs.batches.view import batch_view, item_view, results_url
 from libs.batches.waiting import until_ended
 from libs.errors import Refusal, invalid
 

@@ -2,11 +2,11 @@
 -- Needs: clock.lua settle.lua batch.lua rest.lua
 --
 -- ARGV  1 batch id   2 size of the results, bytes   3 their SHA-256
--- Returns  "closed" | "stale" when it was closed already, or is not over
+-- Returns  now (ms) | 0 when it was closed already, or is not over
 
 local IDEMPOTENCY_KEPT_S = 86400
 local batch = load_batch(ARGV[1])
-if not batch or batch.status ~= 'running' or batch.left > 0 then return 'stale' end
+if not batch or batch.status ~= 'running' or batch.left > 0 then return 0 end
 
 local canceled = batch.cancel and (tonumber(batch['items:canceled']) or 0) > 0
 redis.call('HSET', KEY.batch .. batch.id, 'status', canceled and 'canceled' or 'finished', 'finished', digits(now),
@@ -17,4 +17,4 @@ redis.call('ZADD', KEY.batches_due, digits(now + tonumber(batch.retention) * 100
 if batch.idempotency then
   redis.call('EXPIRE', KEY.idempotency .. batch.user .. ':' .. batch.idempotency, IDEMPOTENCY_KEPT_S)
 end
-return 'closed'
+return now

@@ -146,7 +146,8 @@ async def test_a_large_file_makes_as_many_items_as_it_has_lines(api: Api) -> Non
     upload = await uploaded(someone, lines([{**PICTURE, "prompt": "x" * 800} for _ in range(1_050)]))
     batch = await batch_of(someone, {"kind": "generate", "input_file": upload})
     assert batch["items"] == 1_050
-    assert len(await api.resources.objects.list(f"{(await someone.me())['id']}/")) == 12
+    blocks = -(-1_050 // limits.BATCH_BLOCK_ITEMS)
+    assert len(await api.resources.objects.list(f"{(await someone.me())['id']}/")) == blocks + 1, "and the file"
 
 
 async def test_what_is_wrong_is_told_with_its_line_and_nothing_is_admitted(api: Api) -> None:

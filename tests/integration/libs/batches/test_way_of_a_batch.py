@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from libs import limits
 from libs.admission.ledger import differences
 from libs.batches.cancel import cancel_batch
 from libs.batches.feed import Rooms
@@ -225,7 +226,7 @@ async def test_past_its_retention_a_batch_leaves_nothing(desk: Desk) -> None:
 async def test_a_batch_that_was_never_admitted_is_swept_away(desk: Desk) -> None:
     caller, batch_id = await desk.caller(), new_id("batch")
     writer = ItemWriter(desk.store, desk.objects, caller.user_id, batch_id)
-    for item in items_of(150):
+    for item in items_of(limits.BATCH_BLOCK_ITEMS + 1):
         await writer.add(item)
     await writer.close()
     assert len(await desk.objects.list(f"{caller.user_id}/")) == 2

@@ -1,4 +1,4 @@
-"""The JSON that a caller sees of a batch and its items."""
+"""The JSON that a caller sees of a batch and its items, in the API and in a webhook alike."""
 
 from __future__ import annotations
 
