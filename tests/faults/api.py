@@ -1,6 +1,6 @@
 """The API for fault runs: as it is, but offering the kinds of tests, and telling a webhook of every job.
 
-Its patience with slow clients can be made shorter, for runs that have no time to watch it run out.
+Its patience with slow clients can be made shorter, for runs that have no time to watch it run out, and its clock wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 from apps.settings import Settings
 from libs import limits
 from libs.admission import admit
+from tests.faults.clock import set_clock
 from tests.faults.kinds import offer_fault_kinds
 
 __all__ = ["PATIENCE", "WEBHOOK"]
@@ -34,6 +35,7 @@ def _be_impatient(patience_s: float) -> None:
 if __name__ == "__main__":
     if PATIENCE in os.environ:
         _be_impatient(float(os.environ[PATIENCE]))
+    set_clock(os.environ)
     from apps.api.main import serve  # some of it reads its limits when it is imported
 
     offer_fault_kinds()

@@ -57,6 +57,7 @@ class Client:
 
     def __init__(self, http: httpx.AsyncClient, history: History, user_id: str, secret: str) -> None:
         self.user_id = user_id
+        self.secret = secret
         self._http = http
         self._history = history
         self.headers = {"Authorization": f"Bearer {secret}"}

@@ -27,6 +27,7 @@ class Size:
     redis_kills: int  # F4
     outages_s: tuple[float, ...]
     objects_away_s: float  # F8
+    api_restarts: int  # F12
     frozen_s: float  # F10
     restarts: int  # F13
     restart_job_s: tuple[float, float]
@@ -37,6 +38,8 @@ class Size:
     slow_sockets: int  # F15
     slow_readers: int
     patience_s: float | None  # None: the API's own
+    body_rounds: int  # F16
+    racers: int  # F19
     flood: int  # F17
 
 
@@ -53,6 +56,7 @@ SMALL = Size(
     redis_kills=2,
     outages_s=(2.0,),
     objects_away_s=1.0,
+    api_restarts=2,
     frozen_s=1.0,
     restarts=3,
     restart_job_s=(0.2, 1.5),
@@ -63,6 +67,8 @@ SMALL = Size(
     slow_sockets=40,
     slow_readers=12,
     patience_s=2.0,
+    body_rounds=1,
+    racers=24,
     flood=5_000,
 )
 
@@ -79,6 +85,7 @@ FULL = Size(
     redis_kills=20,
     outages_s=(1.0, 5.0, 20.0, 60.0),
     objects_away_s=60.0,
+    api_restarts=10,
     frozen_s=30.0,
     restarts=10,
     restart_job_s=(1.0, 30.0),
@@ -89,6 +96,8 @@ FULL = Size(
     slow_sockets=500,
     slow_readers=100,
     patience_s=None,
+    body_rounds=20,
+    racers=64,
     flood=100_000,
 )
 

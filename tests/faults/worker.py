@@ -23,6 +23,7 @@ from typing import Any
 
 from apps.settings import Settings
 from apps.worker.main import serve
+from tests.faults.clock import set_clock
 from tests.faults.failpoints import FAILPOINT, obey
 from tests.faults.kinds import offer_fault_kinds
 
@@ -80,6 +81,7 @@ def live(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     if FAILPOINT in os.environ:
         obey(os.environ[FAILPOINT])
+    set_clock(os.environ)
     sys.exit(serve(Settings()))
 
 
