@@ -16,12 +16,13 @@ from libs.artifacts.sniff import EXTENSIONS, sniff
 from libs.backends.comfyui import OutputFile
 from libs.backends.pictures import PICTURE_TYPES, clean_picture
 from libs.errors import Failure, invalid
-from libs.kinds.kind import Attempt, Kind, Library, Offer, Output
+from libs.kinds.kind import Attempt, Kind, Library, Needs, Offer, Output
 from libs.kinds.workflow_input import Order, WorkflowInput
 from libs.kinds.workflow_ready import Ready, make_ready
 from libs.workflows.definition import classes_of
 from libs.workflows.flaw import Flaw, refusal
-from libs.workflows.order import complete, pictures_of, units_of, uploads_of
+from libs.workflows.needs import needs_of
+from libs.workflows.order import complete, filled, pictures_of, units_of, uploads_of
 from libs.workflows.raw import raw_units_of, read_raw, uploads_in
 
 __all__ = ["KIND"]
@@ -44,12 +45,19 @@ async def resolve(wanted: WorkflowInput, library: Library) -> WorkflowInput:
     if flaws:
         raise refusal(flaws, ("input", "parameters"))
     pictures = pictures_of(version.definition)
+    graph = filled(version.definition, values)
     order = Order(
         units_of(version.definition, values),
         uploads_of(version.definition, values),
         None if pictures is None else f"parameters/{pictures}",
+        needs_of(graph, await library.find_classes(classes_of(graph))),
     )
     return wanted.settled(order, version=version.number, parameters=values)
+
+
+def needs(wanted: WorkflowInput) -> Needs:
+    """A server that has the classes of its nodes and the files that it names."""
+    return wanted.order.needs
 
 
 def cost(wanted: WorkflowInput) -> int:
@@ -97,7 +105,7 @@ async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], lib
     if flaws:
         raise refusal(flaws, ("input", "graph"))
     named = tuple(dict.fromkeys(uploads_in(graph).values()))
-    return wanted.settled(Order(raw_units_of(graph), named, "graph"), graph=graph)
+    return wanted.settled(Order(raw_units_of(graph), named, "graph", needs_of(graph, classes)), graph=graph)
 
 
 async def _picture(upload: str, attempt: Attempt, path: Path) -> Path:
@@ -152,6 +160,7 @@ KIND = Kind(
     uploads=uploads,
     upload_types=PICTURE_TYPES,
     backend="comfyui",
+    needs=needs,
     abandon=abandon,
     timeout_s=600,
     attempts_max=3,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
 from libs import limits
-from libs.kinds.kind import Input
+from libs.kinds.kind import Input, Needs
 from libs.workflows.definition import WorkflowName
 
 __all__ = ["Order", "WorkflowInput"]
@@ -18,13 +18,14 @@ __all__ = ["Order", "WorkflowInput"]
 class Order:
     """What an input comes to, once what it refers to was looked up.
 
-    `uploads` are those that the job reads. `pictures_by` is the member that says how many pictures are wanted, None
-    where the units are a price and no more.
+    `uploads` are those that the job reads, `needs` what a server must offer. `pictures_by` is the member that says how
+    many pictures are wanted, None where the units are a price and no more.
     """
 
     units: int = 1
     uploads: tuple[str, ...] = ()
     pictures_by: str | None = None
+    needs: Needs = field(default_factory=Needs)
 
 
 class WorkflowInput(Input):
