@@ -24,6 +24,8 @@ __all__ = [
     "BODY_S",
     "CACHED_CALLERS_MAX",
     "CACHED_CALLER_S",
+    "COMPARED_MAX",
+    "COMPARED_MIN",
     "DEADLINE_S_MAX",
     "DETAIL_LENGTH_MAX",
     "EMAIL_LENGTH_MAX",
@@ -57,6 +59,7 @@ __all__ = [
     "UPLOAD_PARTS_MAX",
     "UPLOAD_PART_BYTES_MIN",
     "VALIDATION_ERRORS_MAX",
+    "VARIANT_NAME_LENGTH_MAX",
     "WORKFLOWS_MAX",
     "WORKFLOW_BYTES_MAX",
     "WORKFLOW_CHOICES_MAX",
@@ -117,6 +120,11 @@ EMAIL_LENGTH_MAX: Final = 254
 
 #: The largest picture that is ever decoded: 25 megapixels.
 PIXELS_MAX: Final = 25_000_000
+
+#: Variants of one comparison, and how long their names may be.
+COMPARED_MIN: Final = 2
+COMPARED_MAX: Final = 5
+VARIANT_NAME_LENGTH_MAX: Final = 100
 
 #: A job's priority among its user's own, either way of 0.
 PRIORITY_MAX: Final = 10

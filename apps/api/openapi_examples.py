@@ -16,6 +16,10 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     "POST /api/v1/workflow": {"workflow": "portrait", "parameters": {"prompt": "a lighthouse at dusk"}},
     "POST /api/v1/ocr": {"upload": "upload_06bd7j3v6c0h2k9m4n8p5q1r7s", "language": "en"},
     "POST /api/v1/batches": {"kind": "generate", "items": [_PICTURE, {"input": _PICTURE, "metadata": {"row": 2}}]},
+    "POST /api/v1/comparisons": {
+        "input": _PICTURE,
+        "variants": [{"name": "calm"}, {"name": "wild", "input": {"cfg_scale": 12.0, "sampler": "dpmpp_2m"}}],
+    },
     "POST /api/v1/batch": {"images": ["https://example.com/1.jpg", "https://example.com/2.jpg"]},
     "POST /api/v1/optimize": {
         "image_url": "https://example.com/product.jpg",

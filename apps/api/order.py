@@ -23,7 +23,7 @@ from libs.kinds import KINDS
 from libs.kinds.kind import Input, Kind
 from libs.kinds.result import result_digest
 
-__all__ = ["BODIES", "Envelope", "apply", "idempotency_of", "kind_named", "order_of"]
+__all__ = ["BODIES", "Envelope", "Order", "apply", "idempotency_of", "kind_named", "order_of"]
 
 _IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
@@ -39,18 +39,23 @@ def _time(value: Any) -> Any:
     return value
 
 
-class Envelope(BaseModel):
-    """The body of `POST /api/v1/jobs` but for the input itself."""
+class Order(BaseModel):
+    """What every order may say of its jobs."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kind: str
     input: dict[str, Any] = Field(default_factory=dict)
     priority: int = Field(0, ge=-limits.PRIORITY_MAX, le=limits.PRIORITY_MAX)
-    run_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_time)] | None = None
     deadline_seconds: float | None = Field(None, gt=0, le=limits.DEADLINE_S_MAX)
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
     metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+
+
+class Envelope(Order):
+    """The body of `POST /api/v1/jobs` but for the input itself."""
+
+    run_at: Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_time)] | None = None
 
 
 def _envelope_of(kind: Kind[Any]) -> type[Envelope]:

@@ -49,6 +49,7 @@ async def erase_user(store: Store, objects: Objects, user_id: str) -> bool:
     batches_gone = await _batches_gone(store, user_id)
     if not await _jobs_gone(store, user_id) or not batches_gone:
         return False
+    await _forget_comparisons(store, user_id)
     await erase_uploads(store, objects, user_id)
     await erase_archive(objects, user_id)
     await objects.remove_all(f"{user_id}/")
@@ -76,6 +77,13 @@ async def _batches_gone(store: Store, user_id: str) -> bool:
         await cancel_batch(store, user_id, batch_id.decode())
         gone &= await store.run(FORGET_BATCH, (), (batch_id, user_id)) == b"forgotten"
     return gone
+
+
+async def _forget_comparisons(store: Store, user_id: str) -> None:
+    index = store.keys.comparisons + user_id
+    while page := await store.call("ZRANGE", index, 0, _PAGE - 1):
+        await store.call("DEL", *[store.keys.comparison + comparison_id.decode() for comparison_id in page])
+        await store.call("ZREM", index, *page)
 
 
 async def _forget_usage(store: Store, user: User) -> None:

@@ -26,7 +26,20 @@ from libs.jobs.payload import encode_payload
 from libs.jobs.scripts import ADMIT
 from libs.store.client import Store
 
-__all__ = ["Admission", "Application", "Copies", "CopiesWanted", "QueueRule", "admit", "ask", "fingerprint"]
+__all__ = [
+    "Admission",
+    "Application",
+    "Copies",
+    "CopiesWanted",
+    "QueueRule",
+    "admit",
+    "ask",
+    "fingerprint",
+    "lane_of",
+    "record_members",
+    "stored_max",
+    "submit_rate",
+]
 
 _US = 1_000_000
 
@@ -173,17 +186,26 @@ def _arguments(
         wanted.run_at_ms or 0,
         wanted.idempotency or "",
         wanted.fingerprint,
-        rate_rule.limit(caller, "submits") if rate_rule else 0,
-        (rate_rule.window_s if rate_rule else 60) * _US,
+        *submit_rate(caller, rate_rule),
         -1 if limits.units_per_day is None else limits.units_per_day,
         limits.queued_max,
         queue_rule.size_max,
         limits.weight,
         limits.slots,
         *_look_up(wanted, copies),
-        -1 if limits.stored_bytes_max is None else limits.stored_bytes_max,
-        *_members(caller, wanted, queue_rule),
+        stored_max(caller),
+        *record_members(caller, wanted, queue_rule),
     ]
+
+
+def submit_rate(caller: Caller, rule: RateRule | None) -> tuple[int, int]:
+    """How many submissions in how many µs the caller has; 0 where they are not limited."""
+    return (rule.limit(caller, "submits"), rule.window_s * _US) if rule else (0, 60 * _US)
+
+
+def stored_max(caller: Caller) -> int:
+    """How many bytes the caller's user may store; -1 where that is not limited."""
+    return -1 if caller.limits.stored_bytes_max is None else caller.limits.stored_bytes_max
 
 
 def _look_up(wanted: Application, copies: Copies | None) -> tuple[str, str, bytes, int]:
@@ -193,7 +215,7 @@ def _look_up(wanted: Application, copies: Copies | None) -> tuple[str, str, byte
     return wanted.result, copies.of, manifest, sum(artifact.size_bytes for artifact in copies.artifacts)
 
 
-def _members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list[str | bytes | int]:
+def record_members(caller: Caller, wanted: Application, queue_rule: QueueRule) -> list[str | bytes | int]:
     """Members of the record that the script stores as they are; absent ones take no room."""
     members: list[str | bytes | int] = [
         "key",

@@ -10,7 +10,7 @@ import orjson
 
 from libs import limits
 from libs.access.caller import Caller
-from libs.admission.admit import QueueRule
+from libs.admission.admit import QueueRule, stored_max, submit_rate
 from libs.admission.rate import Rate, RateRule
 from libs.admission.verdict import EXTRA, rates_of, refusal_of
 from libs.errors import Refusal, Unavailable
@@ -18,8 +18,6 @@ from libs.jobs.scripts import ADMIT_BATCH
 from libs.store.client import Store
 
 __all__ = ["BatchAdmission", "BatchApplication", "admit_batch", "look_batch"]
-
-_US = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ async def _ask(
     batch_id, items, units = size
     arguments = _arguments(batch_id, caller, wanted, queue_rule, rate_rule, items, units)
     members = _members(caller, wanted, queue_rule)
-    reply = await store.run(ADMIT_BATCH, (), (*arguments, int(look), *members))
+    reply = await store.run(ADMIT_BATCH, (), (*arguments, int(look), stored_max(caller), *members))
     outcome = reply[0].decode()
     if outcome == "invalid_token":
         raise Refusal(outcome)
@@ -137,8 +135,7 @@ def _arguments(
         int(wanted.deadline_s * 1000),
         wanted.idempotency or "",
         wanted.fingerprint,
-        rate_rule.limit(caller, "submits") if rate_rule else 0,
-        (rate_rule.window_s if rate_rule else 60) * _US,
+        *submit_rate(caller, rate_rule),
         -1 if quota is None else quota,
         limits.BATCHES_UNFINISHED_MAX,
         queue_rule.size_max,

@@ -93,4 +93,4 @@ def _words(batch: Batch, index: int, item: Item) -> tuple[str | bytes | int, ...
     lane = lane_of(fairness_key if fairness_key is not None else batch.id)
     payload = encode_payload(batch.kind, dict(item.input), batch.created_at_ms)
     metadata = orjson.dumps(item.metadata) if item.metadata else b""
-    return batch.job_id(index), payload, item.units, lane, fairness_key or "", metadata
+    return batch.job_id(index), payload, item.units, lane, fairness_key or "", metadata, item.needs

@@ -27,12 +27,13 @@ _WRITES_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A validated input, what it costs, and what its caller says of it."""
+    """A validated input, what it costs, what its caller says of it, and what of the fleet it needs."""
 
     input: Mapping[str, Any]
     units: int
     fairness_key: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""
 
     def as_line(self) -> bytes:
         """Its line; absent members take no room."""
@@ -41,13 +42,21 @@ class Item:
             told["fairness_key"] = self.fairness_key
         if self.metadata:
             told["metadata"] = self.metadata
+        if self.needs:
+            told["needs"] = self.needs
         return orjson.dumps(told)
 
     @classmethod
     def from_line(cls, line: bytes) -> Item:
         """Read a line; members that a newer version added are ignored."""
         told = orjson.loads(line)
-        return cls(told["input"], told["units"], told.get("fairness_key"), told.get("metadata", {}))
+        return cls(
+            input=told["input"],
+            units=told["units"],
+            fairness_key=told.get("fairness_key"),
+            metadata=told.get("metadata", {}),
+            needs=told.get("needs", ""),
+        )
 
 
 class ItemTooLargeError(ValueError):

@@ -138,6 +138,7 @@ KIND = Kind(
     summary="Pictures from a text",
     cost=cost,
     prepare=prepare,
+    drawn=("seed",),
     check=check,
     uploads=uploads,
     upload_types=PICTURE_TYPES,

@@ -194,6 +194,7 @@ class Kind(Generic[InputT]):
     one of `upload_types` where those are given.
     `urls` are the addresses in an input, by member (`a/b` is within `a`): the egress guard's rules are applied at
     submission too.
+    `drawn` names members that `prepare` leaves to chance: variants that are compared share what was drawn.
     `inline_file` says which member may be a file. `backend` names the catalogue that `check` is given.
     `cache` is for kinds whose results may stand for those of the same work done again.
     `needs` says what of the fleet a job needs: it is claimed together with a slot of a server that offers all of that,
@@ -211,6 +212,7 @@ class Kind(Generic[InputT]):
     cost: Callable[[InputT], int] = _one_unit
     page_cost: Callable[[InputT, int], int] | None = None
     prepare: Callable[[InputT], InputT] | None = None
+    drawn: tuple[str, ...] = ()
     check: Callable[[InputT, Offer, Limits], None] = _no_objection
     uploads: Callable[[InputT], Sequence[str]] = _no_uploads
     upload_types: frozenset[str] | None = None

@@ -65,6 +65,8 @@ HEADS: dict[str, Head] = {
     "batches": Head("batches:", "user", "ZSET", "ids of a user's batches, oldest first", "retention"),
     "batches_open": Head("batchesopen:", "user", "SET", "ids of the user's unfinished batches", "while any"),
     "batches_due": Head("batchesdue", "", "ZSET", "user and batch, by when a worker looks after it", "always"),
+    "comparison": Head("comparison:", "comparison", "HASH", "variants and their jobs", "as long as its jobs"),
+    "comparisons": Head("comparisons:", "user", "ZSET", "ids of a user's comparisons, oldest first", "retention"),
     # shares of a queue: one set of keys for each (user, queue)
     "share": Head("share:", "user:queue", "HASH", "weight, cap and virtual finish time", "40 d after its last use"),
     "lane": Head("lane:", "user:queue:fairness digest", "ZSET", "held jobs by priority and sequence", "while any"),
@@ -173,6 +175,8 @@ class Keyspace:
     batches: str
     batches_open: str
     batches_due: str
+    comparison: str
+    comparisons: str
     share: str
     lane: str
     lanes: str

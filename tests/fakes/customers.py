@@ -11,12 +11,16 @@ import httpx
 from libs.access.api_key import DEFAULT_SCOPES
 from tests.fakes.api import Api, bearer
 
-__all__ = ["BATCHES", "JOBS", "PICTURE", "Customer", "customer_of"]
+__all__ = ["BATCHES", "COMPARED", "COMPARISONS", "JOBS", "PICTURE", "Customer", "customer_of"]
 
 JOBS = "/api/v1/jobs"
 BATCHES = "/api/v1/batches"
 #: The smallest thing to order.
 PICTURE: Mapping[str, Any] = {"prompt": "a lighthouse", "width": 64, "height": 64, "steps": 4, "seed": 7}
+
+COMPARISONS = "/api/v1/comparisons"
+#: The smallest thing to compare.
+COMPARED: Mapping[str, Any] = {"input": PICTURE, "variants": [{"name": "a"}, {"name": "b", "input": {"steps": 5}}]}
 
 
 @dataclass(frozen=True)

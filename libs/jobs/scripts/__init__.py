@@ -11,6 +11,7 @@ from libs.store.script import Script
 __all__ = [
     "ADMIT",
     "ADMIT_BATCH",
+    "ADMIT_COMPARISON",
     "ADMIT_ITEMS",
     "CANCEL",
     "CANCEL_BATCH",
@@ -40,8 +41,12 @@ __all__ = [
 ]
 
 _STORED = "artifacts/scripts/stored.lua"
-_CONCLUDING = ("settle.lua", "tell.lua", "result.lua", _STORED, "conclude.lua")
-_ENDING = ("clock.lua", "fair.lua", "slots.lua", *_CONCLUDING, "gate.lua", "batch.lua", "ending.lua")
+_JUDGING = ("clock.lua", "rate.lua", "credential.lua", "fair.lua", "settle.lua", _STORED, "judge.lua")
+_CONCLUDING = ("tell.lua", "result.lua", "conclude.lua")
+_ENDING = (
+    *("clock.lua", "fair.lua", "slots.lua", "settle.lua", _STORED),
+    *(*_CONCLUDING, "gate.lua", "batch.lua", "ending.lua"),
+)
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
@@ -55,7 +60,7 @@ def _act(*files: str) -> Script:
     return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last)
 
 
-ADMIT = _script("clock.lua", "rate.lua", "credential.lua", "fair.lua", *_CONCLUDING, "admit.lua")
+ADMIT = _script(*_JUDGING, "enter.lua", *_CONCLUDING, "admit.lua")
 TAKE_OF_ADDRESS = _script("clock.lua", "rate.lua", "take_of_address.lua")
 TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
 CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "servers.lua", "claim.lua")
@@ -70,8 +75,9 @@ OPEN_GATE = _script("open_gate.lua")
 SHUT_GATE = _script("clock.lua", "shut_gate.lua")
 RESHARE = _script("clock.lua", "fair.lua", "reshare.lua")
 FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
-ADMIT_BATCH = _script("clock.lua", "rate.lua", "credential.lua", "settle.lua", "batch.lua", "admit_batch.lua")
-ADMIT_ITEMS = _script("clock.lua", "fair.lua", "settle.lua", "batch.lua", "rest.lua", "admit_items.lua")
+ADMIT_BATCH = _script(*_JUDGING, "batch.lua", "admit_batch.lua")
+ADMIT_COMPARISON = _script(*_JUDGING, "enter.lua", "admit_comparison.lua")
+ADMIT_ITEMS = _script("clock.lua", "fair.lua", "settle.lua", "enter.lua", "batch.lua", "rest.lua", "admit_items.lua")
 CANCEL_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "cancel_batch.lua", allow_oom=True)
 CLOSE_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "close_batch.lua", allow_oom=True)
 DRAFT_BATCH = _script("clock.lua", "batch.lua", "draft_batch.lua")

@@ -2,24 +2,21 @@
 --
 -- `next` is the fence: whoever gives items that others have admitted meanwhile is told where to go on. The units were
 -- reserved with the batch, and go over to the jobs.
--- Needs: clock.lua fair.lua settle.lua batch.lua rest.lua
+-- Needs: clock.lua fair.lua settle.lua enter.lua batch.lua rest.lua
 --
 -- ARGV  1 batch id   2 index of the first item   3 weight   4 cap   5 jobs of the user that may be queued
 --       6 jobs that the queue may hold           7 items of a batch that may be queued
---       8… of each item: job id, payload, units, lane, fairness key or '', metadata or ''
+--       8… of each item: job id, payload, units, lane, fairness key or '', metadata or '', needs of the fleet or ''
 -- Returns  the outcome, how many were admitted, the next item, how many more there is room for, of how many places
 --   "admitted" | "moved": others were faster | "over": none are left to admit
 
-local RECENT_MAX = 100000
-local SHARE_KEPT_S = 40 * 86400
-local MEMBERS = 6
+local MEMBERS = 7
 local id = ARGV[1]
 local batch = load_batch(id)
 if not batch then return {'over', 0, 0, 0, 0} end
 if batch.next >= batch.items then return {'over', 0, batch.items, 0, 0} end
 if batch.next ~= tonumber(ARGV[2]) then return {'moved', 0, batch.next, 0, 0} end
 local user, queue = batch.user, batch.queue
-local share = user .. ':' .. queue
 
 -- The batches of a user share the room: one that came first must not fill all of it.
 local function places_of_batch()
@@ -48,26 +45,19 @@ if wanted == 0 then return {'admitted', 0, batch.next, free, places} end
 local told = redis.call('HMGET', KEY.batch .. id, 'key', 'priority', 'retention', 'url_ttl', 'traceparent')
 local priority = tonumber(told[2]) or 0
 
-local function admit(index, job_id, payload, units, lane, fairness_key, metadata)
-  local seq = redis.call('HINCRBY', KEY.queue .. queue, 'seq', 1)
-  local record = {
-    'user', user, 'key', told[1], 'queue', queue, 'kind', batch.kind, 'status', 'queued', 'units', units, 'seq', seq,
-    'created', digits(now), 'deadline', digits(batch.deadline), 'day', batch.day, 'retention', told[3],
-    'url_ttl', told[4], 'batch', id, 'item', index, 'lane', lane,
-  }
+local function admit(index, job_id, payload, units, lane, fairness_key, metadata, needs)
+  local members = {'key', told[1], 'retention', told[3], 'url_ttl', told[4], 'batch', id, 'item', index}
   local function also(name, value)
-    record[#record + 1], record[#record + 2] = name, value
+    members[#members + 1], members[#members + 2] = name, value
   end
-  if priority ~= 0 then also('priority', priority) end
   if fairness_key ~= '' then also('fairness_key', fairness_key) end
   if metadata ~= '' then also('metadata', metadata) end
+  if needs ~= '' then also('needs', needs) end
   if told[5] then also('traceparent', told[5]) end
-  redis.call('HSET', KEY.job .. job_id, unpack(record))
-  redis.call('SET', KEY.arq_job .. job_id, payload)
-  redis.call('ZADD', KEY.jobs .. user, 0, job_id)
-  redis.call('XADD', KEY.recent, 'MAXLEN', '~', RECENT_MAX, '*', 'job', job_id, 'user', user)
-  redis.call('SADD', KEY.queued .. user, job_id)
-  hold({id = job_id, user = user, queue = queue, lane = lane, priority = priority, seq = seq, deadline = batch.deadline})
+  enter({
+    id = job_id, user = user, queue = queue, kind = batch.kind, units = units, priority = priority, lane = lane,
+    deadline = batch.deadline, run_at = 0, payload = payload, members = members,
+  }, batch.day)
 end
 
 local units = 0
@@ -76,8 +66,7 @@ for i = 0, wanted - 1 do
   admit(batch.next + i, unpack(ARGV, at, at + MEMBERS - 1))
   units = units + tonumber(ARGV[at + 2])
 end
-redis.call('HSET', KEY.share .. share, 'weight', ARGV[3], 'cap', ARGV[4])
-redis.call('EXPIRE', KEY.share .. share, SHARE_KEPT_S)
+set_share(user, queue, ARGV[3], ARGV[4])
 redis.call('HINCRBY', KEY.batch .. id, 'items:queued', wanted)
 redis.call('HINCRBY', KEY.batch .. id, 'units_left', -units)
 local next_item = redis.call('HINCRBY', KEY.batch .. id, 'next', wanted)

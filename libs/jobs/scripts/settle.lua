@@ -12,6 +12,12 @@ local function today()
   return string.format('%d', math.floor(now / DAY_MS))
 end
 
+-- Units of today, held and used.
+local function today_units(user)
+  local usage = redis.call('HMGET', KEY.usage .. user .. ':' .. today(), 'held', 'used')
+  return (tonumber(usage[1]) or 0) + (tonumber(usage[2]) or 0)
+end
+
 local function write_ledger(user, entry, job, day, units)
   redis.call('XADD', KEY.ledger .. user, '*', 'entry', entry, 'job', job, 'day', day, 'units', units)
 end

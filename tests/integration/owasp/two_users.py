@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.api.routing import Route
 from tests.fakes.api import Api
-from tests.fakes.customers import BATCHES, JOBS, PICTURE, Customer, customer_of
+from tests.fakes.customers import BATCHES, COMPARED, COMPARISONS, JOBS, PICTURE, Customer, customer_of
 
 __all__ = ["CATALOGUES", "FILE", "Pair", "identified", "pair_of"]
 
@@ -47,6 +47,7 @@ async def pair_of(api: Api) -> Pair:
     batch = (await owner.post(BATCHES, {"kind": "generate", "items": [dict(PICTURE)]})).json()
     things = {
         BATCHES: {"id": batch["id"]},
+        COMPARISONS: {"id": (await owner.post(COMPARISONS, COMPARED)).json()["id"]},
         JOBS: {"id": job["id"], "name": "0.png"},
         "/api/v1/uploads": {"upload_id": upload["id"]},
         "/admin/users": {"user_id": me["id"]},

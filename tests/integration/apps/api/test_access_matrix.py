@@ -17,7 +17,7 @@ from libs.access.api_key import mint
 from libs.workflows.definition import Definition
 from libs.workflows.registry import create_workflow, revise_workflow
 from tests.fakes.api import Api, bearer
-from tests.fakes.customers import PICTURE, Customer, customer_of
+from tests.fakes.customers import COMPARED, COMPARISONS, PICTURE, Customer, customer_of
 from tests.fakes.graphs import picture_graph
 from tests.fakes.hands import end, start
 
@@ -63,6 +63,7 @@ async def world(api: Api) -> World:
     things = {
         "job": job["id"],
         "batch": batch["id"],
+        "comparison": (await owner.post(COMPARISONS, COMPARED)).json()["id"],
         "upload": upload["id"],
         "user": me["id"],
         "api_key": me["api_key"]["id"],

@@ -16,6 +16,7 @@ from libs.jobs.lifecycle import claim, finish
 from tests.fakes.api import Api
 from tests.fakes.batches import Desk
 from tests.fakes.customers import BATCHES, PICTURE, Customer, customer_of
+from tests.fakes.hands import FLEET
 from tests.fakes.problems import refused
 from tests.integration.apps.conftest import MakeApi
 
@@ -61,7 +62,7 @@ def lines(values: list[Any]) -> bytes:
 async def work(api: Api) -> None:
     """Do all jobs that can be claimed."""
     store = api.resources.store
-    while jobs := (await claim(store, "w", ["gpu"], 50, 30)).jobs:
+    while jobs := (await claim(store, "w", ["gpu"], 50, 30, servers=FLEET)).jobs:
         for one in jobs:
             await finish(store, one.job_id, one.fence, "succeed", output={"text": "x" * 10})
 
@@ -106,7 +107,7 @@ async def test_items_come_in_pages_in_their_order_and_by_status(api: Api) -> Non
     someone = await customer_of(api)
     batch = await batch_of(someone, {"kind": "generate", "items": pictures(130)})
     store, done = api.resources.store, set[int]()
-    for one in (await claim(store, "w", ["gpu"], 7, 30)).jobs:
+    for one in (await claim(store, "w", ["gpu"], 7, 30, servers=FLEET)).jobs:
         done.add(int(await store.call("HGET", store.keys.job + one.job_id, "item")))
         await finish(store, one.job_id, one.fence, "fail", payment="refund", error={"code": "bad", "detail": "no"})
     path, seen = batch["links"]["items"] + "?limit=60", list[Json]()

@@ -15,7 +15,7 @@ from libs.artifacts.uploads import expire_uploads
 from libs.audit.chain import verify
 from libs.errors import Unavailable
 from tests.fakes.api import Api, bearer
-from tests.fakes.customers import JOBS, PICTURE, Customer, customer_of
+from tests.fakes.customers import COMPARED, COMPARISONS, JOBS, PICTURE, Customer, customer_of
 from tests.fakes.hands import end, start
 from tests.fakes.problems import refused
 
@@ -52,6 +52,8 @@ async def live_a_life(api: Api, someone: Customer) -> str:
     await someone.delete(f"{JOBS}/{canceled['id']}")
     await upload(someone, complete=True)
     await upload(someone, complete=False)
+    compared = (await someone.post(COMPARISONS, COMPARED)).json()
+    await someone.post(compared["links"]["cancel"])
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     await someone.job({"kind": "generate", "input": PICTURE, "run_at": later})
     return user_id
@@ -89,7 +91,7 @@ async def test_nothing_of_a_user_is_left_but_what_admins_did(api: Api, admin: di
     assert len(pending) == 1  # its URL still works: the sweep will find by it what may yet arrive
     refused(await someone.get("/api/v1/me"), 401, "invalid_token")
     refused(await api.http.get(f"/admin/users/{user_id}", headers=admin), 404, "not_found")
-    assert len((await other.get(JOBS)).json()["data"]) == 3
+    assert len((await other.get(JOBS)).json()["data"]) == 5
     assert await api.resources.objects.list(f"{theirs}/") != ()
     assert await verify(api.resources.store) is not None
     (act,) = (await api.http.get("/admin/audit?act=erase_user", headers=admin)).json()["data"]

@@ -1,0 +1,48 @@
+-- Admit the jobs of a comparison, all of them or none, or say why not. It counts as one submission.
+-- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua enter.lua
+--
+-- ARGV  1 comparison id   2 user            3 digest of the api key   4 queue         5 kind
+--       6 variants, JSON  7 units of all    8 priority                9 lane         10 deadline, ms from now
+--      11 jobs            12 idempotency digest or ''                13 fingerprint  14 submits a window, 0 = no limit
+--      15 window, µs      16 units a day, -1 = no limit              17 queued at most
+--      18 jobs in the queue at most         19 weight                20 cap
+--      21 how long the comparison is kept, ms                       22 bytes that the user may store, -1 = no limit
+--      23… of each job: id, payload, units, what it needs of the fleet or ''
+--      then further members of each record: name, value, …
+-- Returns  as admit.lua: {"admitted", …} | {"replayed", …, comparison id of the first submission} | a refusal
+
+local JOB_MEMBERS = 4
+local id, user, queue, jobs = ARGV[1], ARGV[2], ARGV[4], tonumber(ARGV[11])
+local idempotency = ARGV[12] ~= '' and ARGV[12]
+local ask = {
+  user = user, digest = ARGV[3], queue = queue, units = tonumber(ARGV[7]),
+  memory = idempotency and KEY.idempotency .. user .. ':' .. idempotency, fingerprint = ARGV[13],
+  limit = tonumber(ARGV[14]), window_us = tonumber(ARGV[15]), quota = tonumber(ARGV[16]),
+  queue_max = tonumber(ARGV[18]) - (jobs - 1), stored_max = tonumber(ARGV[22]),
+}
+
+local refused = judge_request(ask)
+  or judge_room(ask, redis.call('SCARD', KEY.queued .. user) + jobs > tonumber(ARGV[17]))
+if refused then return refused end
+
+if ask.memory then redis.call('SET', ask.memory, ask.fingerprint .. ' ' .. id) end
+redis.call('HSET', KEY.comparison .. id, 'user', user, 'kind', ARGV[5], 'created', digits(now), 'variants', ARGV[6])
+redis.call('PEXPIRE', KEY.comparison .. id, ARGV[21])
+redis.call('ZADD', KEY.comparisons .. user, 0, id)
+set_share(user, queue, ARGV[19], ARGV[20])
+for i = 0, jobs - 1 do
+  local at = 23 + i * JOB_MEMBERS
+  local job_id, units = ARGV[at], tonumber(ARGV[at + 2])
+  local members = {unpack(ARGV, 23 + jobs * JOB_MEMBERS)}
+  if ARGV[at + 3] ~= '' then
+    members[#members + 1], members[#members + 2] = 'needs', ARGV[at + 3]
+  end
+  enter({
+    id = job_id, user = user, queue = queue, kind = ARGV[5], units = units, priority = tonumber(ARGV[8]), lane = ARGV[9],
+    deadline = now + tonumber(ARGV[10]), run_at = 0, payload = ARGV[at + 1], idempotency = idempotency,
+    members = members,
+  }, reserve_units(user, job_id, units))
+end
+promote(user, queue)
+if ask.limit > 0 then spend_tokens(ask.buckets, ask.window_us) end
+return answer(ask, 'admitted')
