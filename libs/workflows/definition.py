@@ -12,7 +12,7 @@ from libs import limits
 from libs.backends.comfyui import Graph
 from libs.backends.comfyui.node_class import NodeClass
 from libs.workflows.check import Place, graph_flaws, literal_flaw
-from libs.workflows.flaw import Flaw
+from libs.workflows.flaw import Flaw, first_flaws
 from libs.workflows.graph import is_link, link_flaws, read_graph
 from libs.workflows.parameter import ImageParameter, IntegerParameter, Parameter, SeedParameter
 
@@ -62,7 +62,7 @@ def definition_flaws(sent: Definition, classes: Mapping[str, NodeClass] | None) 
     read = sent.model_copy(update={"graph": graph})
     filled = {place for parameter in sent.parameters if _replaces(parameter) for place in _places(parameter)}
     found = link_flaws(graph) if classes is None else graph_flaws(graph, classes, filled)
-    flaws = [flaw.below("graph") for flaw in found]
+    flaws = [flaw.below("graph") for flaw in first_flaws(found)]
     flaws += _size_flaws(read)
     flaws += _naming_flaws(read)
     for index, parameter in enumerate(sent.parameters):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from libs import limits
 from libs.errors import Refusal, pointer
 
-__all__ = ["Flaw", "refusal"]
+__all__ = ["Flaw", "first_flaws", "refusal"]
 
 Step = str | int
 
@@ -34,7 +35,12 @@ class Flaw:
         }
 
 
+def first_flaws(flaws: Iterable[Flaw]) -> list[Flaw]:
+    """As many as are told: what is looked for beyond them would only take time."""
+    return list(islice(flaws, limits.VALIDATION_ERRORS_MAX))
+
+
 def refusal(flaws: Iterable[Flaw], at: Sequence[Step] = ()) -> Refusal:
     """The refusal that at least one flaw amounts to."""
-    found = [flaw.as_json(at) for flaw in flaws][: limits.VALIDATION_ERRORS_MAX]
+    found = [flaw.as_json(at) for flaw in first_flaws(flaws)]
     return Refusal("validation_failed", f"{found[0]['pointer']}: {found[0]['detail']}", errors=found)

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeGuard
 
 from libs import limits
 from libs.backends.comfyui import Graph
-from libs.workflows.flaw import Flaw
+from libs.workflows.flaw import Flaw, first_flaws
 
 __all__ = ["Link", "is_link", "link_flaws", "read_graph"]
 
@@ -22,8 +22,6 @@ Link = list[Any]
 
 _NODE_ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z_:.-]*", re.ASCII)
 _NAME: Final = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
-#: NUL ends a text for whoever is written in C, a lone surrogate cannot be sent at all.
-_NOT_TEXT: Final = re.compile("[\x00\ud800-\udfff]")
 _MEMBERS: Final = frozenset({"class_type", "inputs"})
 #: What ComfyUI's own editor writes beside them: titles for people.
 _DROPPED: Final = frozenset({"_meta"})
@@ -38,7 +36,7 @@ def read_graph(sent: object) -> tuple[Graph, list[Flaw]]:
         return {}, [Flaw((), "must be an object of nodes by id, with one at least", "type")]
     if len(sent) > limits.WORKFLOW_NODES_MAX:
         return {}, [Flaw((), f"at most {limits.WORKFLOW_NODES_MAX} nodes", "too_many_nodes")]
-    flaws = [flaw.below(str(node)) for node, body in sent.items() for flaw in _node_flaws(node, body)]
+    flaws = first_flaws(flaw.below(str(node)) for node, body in sent.items() for flaw in _node_flaws(node, body))
     if flaws:
         return {}, flaws
     return {node: {"class_type": body["class_type"], "inputs": dict(body["inputs"])} for node, body in sent.items()}, []
@@ -99,7 +97,17 @@ def _wrong_with(value: object) -> str | None:
 def _wrong_with_text(text: str) -> str | None:
     if len(text) > limits.WORKFLOW_TEXT_LENGTH_MAX:
         return f"at most {limits.WORKFLOW_TEXT_LENGTH_MAX} characters"
-    return "a text that holds NUL or half a character" if _NOT_TEXT.search(text) else None
+    return None if _is_text(text) else "a text that holds NUL or half a character"
+
+
+def _is_text(text: str) -> bool:
+    """NUL ends a text for whoever is written in C, and a lone surrogate cannot be sent at all."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
 
 
 def _links_well(value: list[object]) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from libs.backends.comfyui import Graph
 from libs.backends.comfyui.node_class import CHOICE, NodeClass, NodeInput
 from libs.workflows.check import Place, graph_flaws
-from libs.workflows.flaw import Flaw
+from libs.workflows.flaw import Flaw, first_flaws
 from libs.workflows.graph import is_link, link_flaws, read_graph
 
 __all__ = ["UPLOAD", "names_place", "raw_units_of", "read_raw", "uploads_in"]
@@ -42,11 +42,11 @@ def read_raw(
     Without `classes` only its shape, its links and its classes' names are checked: whoever runs it checks again.
     """
     graph, flaws = read_graph(sent)
-    flaws = flaws or list(_class_flaws(graph, allowed))
+    flaws = flaws or first_flaws(_class_flaws(graph, allowed))
     if flaws:
         return {}, flaws
     graph = {node: _renamed(body, classes) for node, body in graph.items()}
-    flaws = list(link_flaws(graph)) if classes is None else list(_flaws(graph, classes))
+    flaws = first_flaws(link_flaws(graph) if classes is None else _flaws(graph, classes))
     return ({} if flaws else graph), flaws
 
 

@@ -95,7 +95,9 @@ async def test_a_picture_is_drawn_from_an_uploaded_one_in_its_shape(someone: Cus
 
 
 async def test_a_start_that_is_no_picture_is_refused_where_it_is_named(someone: Customer) -> None:
-    page = await uploaded(someone, "page.pdf", "application/pdf", b"%PDF-1.7\n%%EOF\n")
+    scan = BytesIO()
+    Image.new("L", (96, 64)).save(scan, "TIFF")
+    page = await uploaded(someone, "page.tiff", "image/tiff", scan.getvalue())
     for where, body in (("#", {}), ("#/input", {"kind": "generate"})):
         asked = {"prompt": "a boat", "init_image": page}
         answer = await someone.submit({**body, "input": asked} if body else asked)

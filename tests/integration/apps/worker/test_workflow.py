@@ -104,7 +104,9 @@ async def test_a_picture_is_an_upload_of_the_callers_and_nobody_elses(
     assert (await picture_of(job)).size == (96, 64)
     stolen = await grapher.post(PATH, {"workflow": name, "parameters": {"photo": upload}})
     assert pointers(stolen) == {"#/parameters/photo": "unknown_upload"}
-    page = await uploaded(someone, "page.pdf", "application/pdf", b"%PDF-1.7\n%%EOF\n")
+    scan = io.BytesIO()
+    Image.new("L", (96, 64)).save(scan, "TIFF")
+    page = await uploaded(someone, "page.tiff", "image/tiff", scan.getvalue())
     answer = await someone.post(PATH, {"workflow": name, "parameters": {"photo": page}})
     assert pointers(answer) == {"#/parameters/photo": "wrong_type"}
 

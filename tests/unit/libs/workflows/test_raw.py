@@ -237,6 +237,12 @@ def test_a_node_has_so_many_inputs_and_a_name_so_many_characters() -> None:
     assert [code for _, code in flaws_of(sent)] == ["node_id"]
 
 
+def test_as_many_flaws_are_looked_for_as_are_told() -> None:
+    inputs = {f"x{one}": "y" for one in range(limits.WORKFLOW_NODE_INPUTS_MAX)}
+    wrong = {str(one): {"class_type": "KSampler", "inputs": inputs} for one in range(limits.WORKFLOW_NODES_MAX)}
+    assert len(read(wrong)[1]) == limits.VALIDATION_ERRORS_MAX
+
+
 def test_without_node_classes_shape_links_and_names_of_classes_are_checked_all_the_same() -> None:
     assert read_raw(picture_graph(), ALLOWED, None)[1] == []
     for sent in (
