@@ -21,6 +21,7 @@ _COMMANDS: Final = {
     "workflows": "register, list, show and retire workflows",
     "audit": "check the log of what admins did",
     "doctor": "what is reachable, what is misconfigured, what to do",
+    "reconcile": "make Redis agree with the bucket after a restore",
     "submit": "send a job and wait for it",
     "watch": "follow a job",
 }

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from libs.archive.logs import ledger_of, order_of, read_forwards
@@ -22,7 +22,7 @@ from libs.jobs.status import FINISHED
 from libs.store.client import Store
 from libs.store.stream import Entry
 
-__all__ = ["Difference", "differences"]
+__all__ = ["Difference", "correct_counters", "differences"]
 
 _PAGE = 1_000
 _DAY_S = 86_400
@@ -65,15 +65,48 @@ async def differences(store: Store, objects: Objects | None = None) -> AsyncIter
             _unfinished_units(store, user_id),
             _units_of_batches(store, user_id),
         )
-        unfinished = of_jobs + of_batches
-        for day, balance in sorted(days.items()):
-            held, used = await store.call("HMGET", f"{store.keys.usage}{user_id}:{day}", "held", "used")
-            for name, expected, found in (("held", balance.held, held), ("used", balance.used, used)):
-                if expected != int(found or 0):
-                    yield Difference(user_id, f"units {name} on day {day}", expected, int(found or 0))
-        held_in_all = sum(balance.held for balance in days.values())
+        for wrong in await _wrong_counters(store, user_id, days):
+            yield wrong.difference
+        unfinished, held_in_all = of_jobs + of_batches, sum(balance.held for balance in days.values())
         if held_in_all != unfinished:
             yield Difference(user_id, "units held by unfinished jobs", unfinished, held_in_all)
+
+
+async def correct_counters(store: Store, objects: Objects, *, look: bool = False) -> list[Difference]:
+    """Make the counters what the ledger says, after Redis was restored; what differed. With `look` they stay.
+
+    To be called while nothing is admitted and nothing ends. Raises Unavailable.
+    """
+    first_day = await _first_day(store)
+    found: list[Difference] = []
+    async for user_id in _users(store):
+        for wrong in await _wrong_counters(store, user_id, await _ledger(store, objects, user_id, first_day)):
+            found.append(wrong.difference)
+            if not look:
+                await store.call("HSET", wrong.key, wrong.name, wrong.difference.expected)
+                await store.call("EXPIRE", wrong.key, (_DAYS_COUNTED + 1) * _DAY_S)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Wrong:
+    """A counter that is not what the ledger says."""
+
+    key: str
+    name: str
+    difference: Difference
+
+
+async def _wrong_counters(store: Store, user_id: str, days: Mapping[str, _Balance]) -> list[_Wrong]:
+    found: list[_Wrong] = []
+    for day, balance in sorted(days.items()):
+        key = f"{store.keys.usage}{user_id}:{day}"
+        held, used = await store.call("HMGET", key, "held", "used")
+        for name, expected, counted in (("held", balance.held, held), ("used", balance.used, used)):
+            if expected != int(counted or 0):
+                what = f"units {name} on day {day}"
+                found.append(_Wrong(key, name, Difference(user_id, what, expected, int(counted or 0))))
+    return found
 
 
 async def _users(store: Store) -> AsyncIterator[str]:

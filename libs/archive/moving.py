@@ -86,12 +86,13 @@ async def _archive_user(store: Store, objects: Objects, user_id: str, before_ms:
     )
     if not reply:
         await store.run(YIELD_JOBS, (), (user_id,))
+    # The ledger first: of a job that the archive holds it tells the end as well.
+    await archive_all_of(store, objects, ledger_of(store.keys, user_id), before_ms)
     moved = 0
     for _day, ids in groupby(sorted(job_id.decode() for job_id in reply), key=day_of):
         async for batch in _batches(store, list(ids)):
             await _store_segment(objects, user_id, batch)
             moved += await _yield(store, user_id, batch)
-    await archive_all_of(store, objects, ledger_of(store.keys, user_id), before_ms)
     if existed and not await _exists(store, user_id):
         await erase_archive(objects, user_id)
     return moved

@@ -24,6 +24,7 @@ __all__ = [
     "FORGET_BATCH",
     "FORGET_JOBS",
     "KEEP_RESULTS",
+    "LEAVE_ARCHIVED",
     "OPEN_GATE",
     "PROLONG_BATCH",
     "RENEW",
@@ -85,6 +86,7 @@ FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=T
 KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)
 PROLONG_BATCH = _script("clock.lua", "prolong_batch.lua", allow_oom=True)
 TAKE_BATCHES = _script("clock.lua", "take_batches.lua", allow_oom=True)
+LEAVE_ARCHIVED = _script(*_ENDING, "leave_archived.lua", allow_oom=True)
 YIELD_JOBS = _script("yield_jobs.lua", allow_oom=True)
 SET_QUEUE = _act("clock.lua", "fair.lua", "set_queue.lua")
 END_DEAD = _act("clock.lua", "end_dead.lua")
