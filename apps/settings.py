@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from libs.access.plans import read_plans_file
 from libs.backends.backends_file import DIALECTS, http_url, read_backends_file
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
+from libs.backends.prediction import MODEL_NAME
 from libs.egress import Rules
 from libs.limits import FLEET_SERVERS_MAX
 from libs.store.url import parse_url
@@ -141,7 +143,7 @@ class Settings(BaseSettings):
     replicate_reads_rpm: int = Field(3_000, ge=1, description="The same for reads, which the provider counts apart")
     replicate_window_s: float = Field(60.0, gt=0, le=3_600, description="What the provider takes for a minute")
     replicate_in_flight_max: int = Field(2_000, ge=1, le=10_000)
-    replicate_image_model: str = Field("", description="The model that is asked when a job names none")
+    replicate_image_model: str = Field("", pattern=rf"^({MODEL_NAME})?$")
     replicate_models: Names = ()
     replicate_image_member: str = Field("image", pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")
     replicate_default_aspect_ratio: str = ""
@@ -212,12 +214,20 @@ class Settings(BaseSettings):
         return found
 
     def _outbound_refusals(self) -> list[str]:
+        found = self._prediction_refusals()
         unknown = [name for name in self.vision_providers if name not in VISION_PROVIDERS]
-        found = [f"VISION_PROVIDERS: {name} is none of {', '.join(VISION_PROVIDERS)}" for name in unknown]
+        found += [f"VISION_PROVIDERS: {name} is none of {', '.join(VISION_PROVIDERS)}" for name in unknown]
         try:
             _ = self.egress_rules
         except ValueError as error:
             found.append(f"EGRESS_ALLOWED_HOSTS or EGRESS_DENIED_NETWORKS: {error}")
+        return found
+
+    def _prediction_refusals(self) -> list[str]:
+        named = [name for name in self.replicate_models if name != "*" and not re.fullmatch(MODEL_NAME, name)]
+        found = [f"REPLICATE_MODELS: {name} is neither owner/name nor owner/name:version" for name in named]
+        if self.public_url and not self.public_url.startswith("https://") and self.environment != "development":
+            found.append("PUBLIC_URL must begin with https:// : prediction APIs call no other address back")
         return found
 
     def _weak_secrets(self) -> list[str]:

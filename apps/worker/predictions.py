@@ -30,8 +30,9 @@ _HELD_S_MAX: Final = _KIND.timeout_s - 60
 #: How much of the limit may wait in its row: who is next is decided so long before.
 _ROW_S: Final = 2.0
 _PLACES_MIN: Final = 4
-#: How often a provider's list is read: where it calls back, only for the calls that were lost.
-_POLLED_EVERY_S, _POLLED_BESIDES_S = 2.0, 15.0
+#: How often a provider's list is read in a minute: where it calls back, only for the calls that were lost.
+_POLLS, _POLLS_BESIDES = 30, 4
+_POLLED_S_MIN: Final = 0.25
 _PUBLISHED_EVERY_S, _KEPT_S, _AGAIN_S = 30.0, 86_400, 2.0
 
 
@@ -45,20 +46,25 @@ def prediction_tasks(resources: Resources, predictions: Predictions, worker: str
     if not _configured(resources):
         return []
     calls_back = _callback(resources) is not None
-    every_s = _POLLED_BESIDES_S if calls_back else _POLLED_EVERY_S
     tasks = [asyncio.create_task(_keep_published(resources), name="gate")]
     for maker in predictions.makers:
         if isinstance(maker, Provider):
+            window_s = maker.server.creations.rule.window_s
             poller = Poller(
                 maker.server,
                 maker.notes,
                 partial(wake, resources.store),
                 worker=worker,
-                every_s=every_s,
+                every_s=_polled_every_s(window_s, calls_back=calls_back),
                 max_wait_s=maker.max_wait_s,
             )
             tasks.append(asyncio.create_task(poller.keep_polling(), name=f"poll {maker.name}"))
     return tasks
+
+
+def _polled_every_s(window_s: float, *, calls_back: bool) -> float:
+    """So often in a window, whatever the provider takes for a minute."""
+    return max(_POLLED_S_MIN, window_s / (_POLLS_BESIDES if calls_back else _POLLS))
 
 
 def _configured(resources: Resources) -> list[ConfiguredBackend]:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationEr
 
 from libs.backends import breaker, limiter
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
-from libs.backends.prediction import Terms
+from libs.backends.prediction import MODEL_NAME, Terms
 from libs.limits import FLEET_SERVERS_MAX, SERVER_SLOTS_MAX
 
 __all__ = ["DIALECTS", "http_url", "read_backends", "read_backends_file"]
@@ -47,7 +47,10 @@ def http_url(text: str) -> str:
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
 Url = Annotated[str, AfterValidator(http_url)]
-ModelName = Annotated[str, Field(max_length=200)]
+ModelName = Annotated[str, Field(max_length=200, pattern=rf"^(?:{MODEL_NAME})?$")]
+ModelNames = Annotated[
+    list[Annotated[str, Field(max_length=200, pattern=rf"^(?:\*|{MODEL_NAME})$")]], Field(max_length=1_000)
+]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 
@@ -111,7 +114,7 @@ class _Prediction(_Backend):
     url: Url
     secret_env: Variable | None = None
     model: ModelName = ""
-    models: Annotated[list[ModelName], Field(max_length=1_000)] = Field(default_factory=list)
+    models: ModelNames = Field(default_factory=list)
     image_member: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\[\])?$")] = "image"
     aspect_ratio: str = ""
     in_flight_max: Annotated[int, Field(ge=1, le=10_000)] | None = None

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 import orjson
 from pydantic import AfterValidator, Field, model_validator
 
+from libs.backends.prediction import MODEL_NAME
 from libs.egress.target import URL_LENGTH_MAX
 from libs.kinds.kind import CacheableInput
 
@@ -57,10 +58,9 @@ class OptimizeInput(CacheableInput):
     image: Annotated[str, Field(min_length=1, max_length=_BASE64_LENGTH_MAX)] | None = Field(
         None, description="The image itself, in base64 or as a data URL"
     )
-    model: (
-        Annotated[str, Field(max_length=200, pattern=r"^[a-z0-9][a-z0-9_.-]*/[a-z0-9][a-z0-9_.-]*(:[0-9a-f]{64})?$")]
-        | None
-    ) = Field(None, description="owner/name, or owner/name:version; absent: the deployment's own")
+    model: Annotated[str, Field(max_length=200, pattern=f"^{MODEL_NAME}$")] | None = Field(
+        None, description="owner/name, or owner/name:version; absent: the deployment's own"
+    )
     prompt: Annotated[str, Field(min_length=1, max_length=5_000)] | None = None
     aspect_ratio: Annotated[str, Field(pattern=r"^([1-9]\d{0,3}:[1-9]\d{0,3}|match_input_image)$")] | None = Field(
         None, description="Width to height, as 16:9; absent: the deployment's own, or the model's"

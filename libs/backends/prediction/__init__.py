@@ -12,9 +12,10 @@ from libs.backends.prediction.prediction import Prediction
 from libs.backends.prediction.predictions import Maker, Predictions
 from libs.backends.prediction.provider import Provider
 from libs.backends.prediction.server import Server
-from libs.backends.prediction.terms import Terms, catalogue_of
+from libs.backends.prediction.terms import MODEL_NAME, Terms, catalogue_of
 
 __all__ = [
+    "MODEL_NAME",
     "Cog",
     "Maker",
     "Notes",

@@ -234,6 +234,8 @@ class Provider:
         if not making.done():
             making.cancel()
             return
+        if not making.cancelled():
+            making.exception()  # has been looked at: how the job ends is decided by why it is stopped
         _, reference = _standing(watcher.submission)
         if ends and isinstance(reference, Made):
             with suppress(Unavailable):

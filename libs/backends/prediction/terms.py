@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from libs.errors import Failure
 
-__all__ = ["Terms", "catalogue_of"]
+__all__ = ["MODEL_NAME", "Terms", "catalogue_of"]
+
+#: owner/name, or owner/name:version, as a regular expression.
+MODEL_NAME: Final = r"[a-z0-9][a-z0-9_.-]*/[a-z0-9][a-z0-9_.-]*(?::[0-9a-f]{64})?"
 
 _ANY = "*"
 

@@ -22,11 +22,24 @@ def settings(**values: Any) -> Settings:
         ({"backends_file": "nowhere.toml"}, "BACKENDS_FILE: nowhere.toml cannot be read"),
         ({"comfyui_url": "http://a, ftp://b"}, "COMFYUI_URL: it must begin with http"),
         ({"comfyui_url": "http://a, http://a/"}, "COMFYUI_URL: it may name up to"),
+        ({"replicate_models": "a/b, b"}, "REPLICATE_MODELS: b is neither"),
     ],
 )
 def test_what_would_be_reached_by_mistake_refuses_to_start(values: dict[str, Any], start: str) -> None:
     (line,) = settings(**values).refusals()
     assert line.startswith(start)
+
+
+def test_any_model_or_certain_ones_may_be_named() -> None:
+    assert settings(replicate_models="*", public_url="http://127.0.0.1:1").refusals() == []
+    assert settings(replicate_models=f"a/b,c.d/e-f:{'0' * 64}", replicate_image_model="a/b").refusals() == []
+    with pytest.raises(ValidationError):
+        settings(replicate_image_model="b")
+
+
+def test_an_address_that_no_provider_calls_refuses_to_start() -> None:
+    lines = Settings(_env_file=None, environment="production", public_url="http://api.example.com").refusals()
+    assert any(line.startswith("PUBLIC_URL must begin with https://") for line in lines)
 
 
 def test_a_provider_is_asked_when_it_has_a_key_and_is_named() -> None:

@@ -8,6 +8,7 @@ from libs.backends import breaker
 from libs.backends.backends_file import read_backends, read_backends_file
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
 from libs.backends.limiter import Rule
+from libs.backends.prediction import Terms
 from libs.limits import FLEET_SERVERS_MAX, SERVER_SLOTS_MAX
 
 FLEET = """
@@ -67,6 +68,20 @@ def test_a_prediction_api_has_a_secret_from_a_variable_and_two_limits() -> None:
     assert "canary" not in repr(replicate)
 
 
+def test_a_prediction_api_says_which_models_it_runs_and_how_much_waits_there() -> None:
+    models = (
+        'model = "a/b"\nmodels = ["c/d", "*"]\nimage_member = "images[]"\naspect_ratio = "1:1"\nin_flight_max = 7\n'
+    )
+    (replicate,) = read(PREDICTION.replace("limits.create", models + "limits.create"))
+    assert replicate.terms == Terms("a/b", ("c/d", "*"), "1:1", "images[]")
+    assert (replicate.dialect, replicate.in_flight_max, read(PREDICTION)[0].in_flight_max) == ("replicate", 7, 2_000)
+
+
+def test_a_container_runs_one_model_and_one_prediction_at_a_time() -> None:
+    (container,) = read('[ours]\nprotocol = "prediction"\ndialect = "cog"\nurl = "http://10.0.0.7:5000"')
+    assert (container.dialect, container.terms, container.in_flight_max) == ("cog", Terms("cog/ours"), 1)
+
+
 def test_the_backends_of_a_file_keep_its_order() -> None:
     found = read(VISION + PREDICTION + FLEET)
     assert [backend.name for backend in found] == ["ours", "replicate", "comfyui"]
@@ -114,6 +129,9 @@ def test_a_fleet_has_at_most_so_many_servers(count: int, *, good: bool) -> None:
             r"\[gpus\] there is one fleet",
         ),
         ('[comfyui]\nprotocol = "comfyui"\nservers = []', r"\[comfyui\] servers: "),
+        ('[a]\nprotocol = "prediction"\nurl = "http://a"\nmodel = "b"', r"\[a\] model: "),
+        ('[a]\nprotocol = "prediction"\nurl = "http://a"\nmodels = ["b/c", "d"]', r"\[a\] models\.1: "),
+        ('[a]\nprotocol = "prediction"\nurl = "http://a"\nin_flight_max = 0', r"\[a\] in_flight_max: "),
         (server(color='"red"'), r"\[comfyui\] servers\.0\.color: "),
         (server(slots='"2"'), r"\[comfyui\] servers\.0\.slots: "),
         (server(name='"A b"'), r"\[comfyui\] servers\.0\.name: "),
