@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from apps.api.main import build
+from apps.api.queries import PageQuery
 from apps.api.routes import ROUTES
 from apps.api.routing import Route
-from tests.fakes.api import Api, bearer
+from apps.api.seal import Seal
+from libs.kinds import KINDS
+from tests.fakes.api import PEPPER, Api, bearer
 from tests.fakes.customers import JOBS, PICTURE
 from tests.fakes.live import serving
 from tests.fakes.problems import refused
@@ -125,10 +129,50 @@ async def closed(address: str, headers: dict[str, str]) -> int | None:
     return None if ended.value.rcvd is None else ended.value.rcvd.code
 
 
-async def test_an_upload_of_another_is_nothing_to_work_on(pair: Pair) -> None:
+def names_an_upload(member: Mapping[str, Any]) -> bool:
+    return "^upload_" in str(member)
+
+
+UPLOADS = [
+    (kind.name, member)
+    for kind in KINDS.values()
+    for member, schema in kind.input.model_json_schema()["properties"].items()
+    if names_an_upload(schema)
+]
+#: What an order of each kind needs besides; a kind that is not here has to be put here.
+BESIDES: Mapping[str, Mapping[str, Any]] = {"generate": PICTURE, "ocr": {}, "detect": {}, "optimize": {}}
+
+
+@pytest.mark.parametrize("kind, member", UPLOADS)
+async def test_an_upload_of_another_is_nothing_to_work_on(pair: Pair, kind: str, member: str) -> None:
     upload = (await pair.owner.post("/api/v1/uploads", FILE)).json()["id"]
     told = []
     for upload_id in (upload, upload[:-4] + "0000"):
-        body = refused(await pair.other.post("/api/v1/ocr", {"upload": upload_id}), 422, "validation_failed")
+        wanted = {"kind": kind, "input": {**BESIDES[kind], member: upload_id}}
+        body = refused(await pair.other.post(JOBS, wanted), 422, "validation_failed")
         told.append([(error["pointer"], error["code"], error["detail"]) for error in body["errors"]])
     assert told[0] == told[1], "an upload of another looks like none"
+
+
+async def test_an_upload_of_another_is_no_list_of_a_batch(pair: Pair) -> None:
+    upload = (await pair.owner.post("/api/v1/uploads", FILE)).json()["id"]
+    told = []
+    for upload_id in (upload, upload[:-4] + "0000"):
+        answer = await pair.other.post("/api/v1/batches", {"kind": "generate", "input_file": upload_id})
+        told.append(refused(answer, 422, "validation_failed")["errors"])
+    assert told[0] == told[1]
+
+
+LISTS = [route for route in ROUTES if route.query is not None and issubclass(route.query, PageQuery)]
+
+
+@pytest.mark.parametrize("route", LISTS, ids=lambda route: route.path)
+async def test_a_cursor_is_good_for_one_caller_and_one_list(api: Api, pair: Pair, route: Route) -> None:
+    path = pair.path_to(route) if identified(route) else route.path
+    reader = await api.admin() if route.path.startswith("/admin") else bearer(pair.owner.secret)
+    reader_id = (await api.http.get("/api/v1/me", headers=reader)).json()["id"]
+    stranger_id = (await pair.other.me())["id"]
+    seal = Seal(PEPPER.encode())
+    for sealed_for in (f"{stranger_id} {path}", f"{reader_id} {path}/else", f" {path}"):
+        answer = await api.http.get(f"{path}?cursor={seal.close(sealed_for, 'x')}", headers=reader)
+        refused(answer, 400, "malformed_request")

@@ -50,6 +50,7 @@ async def pair_of(api: Api) -> Pair:
         COMPARISONS: {"id": (await owner.post(COMPARISONS, COMPARED)).json()["id"]},
         JOBS: {"id": job["id"], "name": "0.png"},
         "/api/v1/uploads": {"upload_id": upload["id"]},
+        "/callbacks": {"token": job["id"]},  # whoever knows a job does not know the token that wakes it
         "/admin/users": {"user_id": me["id"]},
         "/admin/api-keys": {"api_key_id": me["api_key"]["id"]},
         "/admin/dead": {"id": job["id"]},
