@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,15 @@ async def test_another_users_job_goes_before_the_rest_of_a_batch(desk: Desk) -> 
     job = (await submit(desk.store, other)).job_id
     claimed = [one.job_id for _ in range(2) for one in (await claim(desk.store, "w", ["cpu"], 2, 30)).jobs]
     assert job in claimed
+
+
+async def test_who_has_stored_too_much_submits_no_batch(desk: Desk) -> None:
+    caller = await desk.caller("pro")
+    full = replace(caller, limits=replace(caller.limits, stored_bytes_max=0))
+    with pytest.raises(Refusal) as refused:
+        await desk.submit(full, items_of(2))
+    assert refused.value.code == "storage_exceeded"
+    await desk.submit(caller, items_of(2))
 
 
 async def test_a_quota_that_does_not_do_for_all_refuses_all_and_leaves_nothing(desk: Desk) -> None:
