@@ -60,7 +60,7 @@ STREAM_PARAMETERS: Final[tuple[Mapping[str, Any], ...]] = (
         "name": "Last-Event-ID",
         "in": "header",
         "description": "Goes on behind this event; 204 when it was the last",
-        "schema": {"type": "string", "pattern": r"^[0-9]{1,20}-[0-9]{1,20}$"},
+        "schema": {"type": "string", "pattern": r"^[0-9]{1,20}(-[0-9]{1,20})?$"},
     },
     {
         "name": "token",

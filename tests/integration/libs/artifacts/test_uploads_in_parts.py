@@ -156,6 +156,7 @@ async def test_a_discarded_upload_is_gone_at_once_and_what_its_url_writes_later_
     await put(url, b"{}\n")
     await discard_upload(desk.store, desk.objects, desk.user_id, upload.id)
     assert not await desk.arrived(upload)
+    assert await expire_uploads(desk.store, desk.objects) == 0, "its URL still works"
     await put(url, b"late")
     assert await desk.arrived(upload)
     await desk.lapse(upload)
