@@ -12,6 +12,7 @@ from libs.accounts.erase import erase_some
 from libs.artifacts.objects import Objects
 from libs.artifacts.uploads import expire_uploads
 from libs.jobs.lifecycle import sweep
+from libs.jobs.mending import mend_sets
 from libs.metrics import Metrics
 from libs.store.client import Store
 
@@ -34,6 +35,7 @@ class Sweeper:
         self._turns = turns
         self._queues = queues
         self._metrics = metrics
+        self._next_user = 0
 
     async def keep_sweeping(self) -> None:
         """Sweep whenever it is this worker's turn, for ever."""
@@ -42,6 +44,9 @@ class Sweeper:
     async def _sweep(self) -> None:
         for queue in self._queues:
             await self._sweep_queue(queue)
+        mended, self._next_user = await mend_sets(self._store, self._next_user)
+        if mended:
+            log.warning("%d members of users' sets stood for no job and were taken out", mended)
         self._metrics.uploads.labels("expired").inc(await expire_uploads(self._store, self._objects))
         with suppress(TimeoutError):  # the next sweep goes on from there
             async with asyncio.timeout(_ERASE_S_MAX):

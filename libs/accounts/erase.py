@@ -95,5 +95,7 @@ async def _forget_usage(store: Store, user: User) -> None:
         *[f"{keys.share}{user.id}:{queue}" for queue in QUEUES],
         *[f"{keys.rate}{user.id}:{bucket}" for bucket in ("submits", "reads", "uploads")],
         keys.ledger + user.id,
+        keys.finished + user.id,
     ]
     await store.call("DEL", *names)
+    await store.call("ZREM", keys.archiving, user.id)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 ROUNDS_PER_AGE = 8
 _USERS_AT_ONCE = 8
-_JOBS_OF_A_USER_MAX = 10_000
+_JOBS_OF_A_USER_MAX = 2_000
 _READ_AT_ONCE = 50
 _YIELDED_AT_ONCE = 50
 

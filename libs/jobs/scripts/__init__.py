@@ -25,6 +25,7 @@ __all__ = [
     "FORGET_JOBS",
     "KEEP_RESULTS",
     "LEAVE_ARCHIVED",
+    "MEND",
     "OPEN_GATE",
     "PROLONG_BATCH",
     "RENEW",
@@ -84,6 +85,7 @@ CLOSE_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "close
 DRAFT_BATCH = _script("clock.lua", "batch.lua", "draft_batch.lua")
 FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=True)
 KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)
+MEND = _script("clock.lua", "fair.lua", "mend.lua", allow_oom=True)
 PROLONG_BATCH = _script("clock.lua", "prolong_batch.lua", allow_oom=True)
 TAKE_BATCHES = _script("clock.lua", "take_batches.lua", allow_oom=True)
 LEAVE_ARCHIVED = _script(*_ENDING, "leave_archived.lua", allow_oom=True)
