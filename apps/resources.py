@@ -27,6 +27,7 @@ from libs.store.client import Store
 from libs.store.guard import inspect
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
+from libs.webhooks.secrets import Secrets
 from libs.workflows.classes import CORE_CLASSES
 from libs.workflows.library import StoredLibrary
 
@@ -54,6 +55,7 @@ class Resources:
     queue_rule: QueueRule
     backends: Mapping[str, ConfiguredBackend]
     library: StoredLibrary
+    webhook_secrets: Secrets
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def close(self) -> None:
@@ -90,6 +92,7 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
         queue_rule=QueueRule(settings.max_queue_size, settings.artifact_url_ttl),
         backends=backends,
         library=StoredLibrary(cells.shared, CORE_CLASSES | set(settings.raw_workflow_classes), servers),
+        webhook_secrets=_webhook_secrets(settings),
     )
     resources.background.append(asyncio.create_task(_make_bucket(resources.objects), name="bucket"))
     return resources
@@ -182,6 +185,11 @@ async def redis_refusals(resources: Resources) -> list[str]:
         found = await inspect(resources.store, fsync=resources.settings.redis_appendfsync)
         return [finding.line for finding in found if finding.level == "refuse"]
     return []
+
+
+def _webhook_secrets(settings: Settings) -> Secrets:
+    former = [pepper.encode() for pepper in settings.former_peppers]
+    return Secrets(settings.api_key_pepper.get_secret_value().encode(), former)
 
 
 def _rate_rule(settings: Settings) -> RateRule | None:

@@ -170,6 +170,9 @@ class Settings(BaseSettings):
     kimi_url: HttpUrlText = "https://api.moonshot.ai/v1"
     kimi_model: str = "kimi-k2.6"
 
+    # Webhooks
+    webhook_slots: int = Field(32, ge=0, le=1_000, description="Deliveries that a worker process makes at once")
+
     # Addresses that callers choose
     egress_http_allowed: bool = False
     egress_allowed_hosts: Names = ()

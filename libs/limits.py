@@ -60,6 +60,10 @@ __all__ = [
     "UPLOAD_PART_BYTES_MIN",
     "VALIDATION_ERRORS_MAX",
     "VARIANT_NAME_LENGTH_MAX",
+    "WEBHOOKS_MAX",
+    "WEBHOOK_DESCRIPTION_LENGTH_MAX",
+    "WEBHOOK_OVERLAP_S",
+    "WEBHOOK_TOKEN_LENGTH_MAX",
     "WORKFLOWS_MAX",
     "WORKFLOW_BYTES_MAX",
     "WORKFLOW_CHOICES_MAX",
@@ -195,3 +199,10 @@ UPLOAD_PART_BYTES_MIN: Final = 8 * 2**20
 
 #: Pages of one file that are read; each is a unit.
 OCR_PAGES_MAX: Final = 100
+#: Webhook endpoints of one user: each change of a job's status may be a delivery to all of them.
+WEBHOOKS_MAX: Final = 10
+WEBHOOK_DESCRIPTION_LENGTH_MAX: Final = 200
+#: Characters of a bearer token that a receiver wants to see.
+WEBHOOK_TOKEN_LENGTH_MAX: Final = 1_024
+#: How long a delivery is signed with a rotated secret and its successor both.
+WEBHOOK_OVERLAP_S: Final = 86_400

@@ -123,6 +123,24 @@ class Metrics:
             ("limiter",),
             registry=registry,
         )
+        self.webhook_attempts = Counter(
+            "arqade_webhook_attempts",
+            "Attempts to deliver a webhook, and how they ended",
+            ("outcome",),
+            registry=registry,
+        )
+        self.webhook_lag_seconds = Histogram(
+            "arqade_webhook_lag_seconds",
+            "Time from an event to its delivery",
+            buckets=_WAIT_S,
+            registry=registry,
+        )
+        self.webhooks_pending = Gauge(
+            "arqade_webhooks_pending",
+            "Outbox entries, receivers and deliveries that wait, as a worker last counted them",
+            ("what",),
+            registry=registry,
+        )
         self.uploads = Counter("arqade_uploads", "Uploads by what became of them", ("status",), registry=registry)
         self.storage = Gauge(
             "arqade_stored_bytes", "Bytes of uploads and artifacts that users have stored", registry=registry

@@ -28,6 +28,11 @@ EXAMPLES: Final[Mapping[str, Any]] = {
     },
     "POST /api/v1/uploads": {"filename": "invoice.pdf", "content_type": "application/pdf", "size_bytes": 84_213},
     "POST /api/v1/stream-tokens": {"job_id": "job_06bd7j3v6c0h2k9m4n8p5q1r7s"},
+    "POST /api/v1/webhooks": {
+        "url": "https://shop.example.com/hooks/arqade",
+        "events": ["job.succeeded", "job.failed"],
+    },
+    "PATCH /api/v1/webhooks/{id}": {"enabled": True},
     "POST /admin/users": {"email": "someone@example.com", "role": "pro"},
     "PATCH /admin/users/{user_id}": {"status": "suspended"},
     "POST /admin/api-keys/{api_key_id}/rotate": {"overlap_seconds": 86_400},

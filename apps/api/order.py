@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 from apps.api.outside import require_urls, stowed
 from apps.api.request import Request
 from apps.api.validation import validated
+from apps.api.webhook_bodies import JobWebhook, hook_of
 from libs import limits
 from libs.access.caller import Caller
 from libs.admission.admit import Application, fingerprint
@@ -22,6 +23,7 @@ from libs.errors import Refusal, invalid, pointer
 from libs.kinds import KINDS
 from libs.kinds.kind import Input, Kind
 from libs.kinds.result import result_digest
+from libs.webhooks.hook import Hook
 
 __all__ = ["BODIES", "Envelope", "Order", "apply", "idempotency_of", "kind_named", "order_of"]
 
@@ -50,6 +52,7 @@ class Order(BaseModel):
     deadline_seconds: float | None = Field(None, gt=0, le=limits.DEADLINE_S_MAX)
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
     metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+    webhook: JobWebhook | None = None
 
 
 class Envelope(Order):
@@ -97,6 +100,7 @@ async def apply(
     at: tuple[str, ...],
     *,
     retry_of: str | None = None,
+    hook: Hook | None = None,
 ) -> Application:
     """Check an order as far as it can be checked before admission. `route` scopes the idempotency key."""
     kind = kind_named(envelope.kind)
@@ -138,6 +142,7 @@ async def apply(
         fingerprint=fingerprint(body),
         traceparent=request.headers.get("traceparent"),
         retry_of=retry_of,
+        hook=await hook_of(request, envelope.webhook) if envelope.webhook else hook,
         result=result_digest(kind, wanted, [*uploads, *stored], _whose(request.caller)),
         needs=needs.stored if needs else "",
     )

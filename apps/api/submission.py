@@ -18,6 +18,7 @@ from libs.admission.result import admit_or_know
 from libs.errors import Refusal, Unavailable
 from libs.jobs.job import Job
 from libs.metrics import Metrics
+from libs.webhooks.hook import Hook
 
 __all__ = ["Submitted", "answer_submitted", "submit"]
 
@@ -40,12 +41,13 @@ async def submit(
     at: tuple[str, ...],
     *,
     retry_of: str | None = None,
+    hook: Hook | None = None,
 ) -> Submitted:
     """Admit a job for the caller; refuses what cannot be let in. `route` scopes the idempotency key."""
     api = request.api
     if not api.settings.jobs_enabled:
         raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
-    wanted = await apply(request, route, body, envelope, at, retry_of=retry_of)
+    wanted = await apply(request, route, body, envelope, at, retry_of=retry_of, hook=hook)
     caller, resources = request.caller, request.resources
     try:
         admission = await admit_or_know(

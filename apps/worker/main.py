@@ -17,8 +17,10 @@ from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
 from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
+from apps.worker.deliver import Courier
 from apps.worker.devices import publish_devices
 from apps.worker.fleet import open_fleet, probers
+from apps.worker.messages import Messages
 from apps.worker.predictions import open_predictions, prediction_tasks
 from apps.worker.run import Runner
 from apps.worker.sweep import Sweeper
@@ -44,6 +46,7 @@ log = logging.getLogger(__name__)
 
 _REDIS_PAUSE_S = 0.5
 _REFUSED = 2
+_WEBHOOKS_GRACE_S = 1.0
 
 
 def serve(settings: Settings, queues: Sequence[str] = ()) -> int:
@@ -113,7 +116,8 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
     _drain_on_signals(worker, settings.drain_grace_s)
     log.info("worker %s takes %d jobs at once from %s", worker.id, settings.arq_worker_concurrency, ", ".join(queues))
     try:
-        await worker.main()
+        async with _delivering(resources):
+            await worker.main()
     finally:
         await worker.pool.aclose()
     log.info("worker %s is done", worker.id)
@@ -143,6 +147,26 @@ def _look_after_batches(resources: Resources) -> None:
 
     keeper = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, rooms, term_s, closed))
     resources.background.append(asyncio.create_task(keeper.keep_looking(), name="batches"))
+
+
+@asynccontextmanager
+async def _delivering(resources: Resources) -> AsyncIterator[None]:
+    """Deliver webhooks for as long as jobs are worked on, and the last jobs' too."""
+    slots = resources.settings.webhook_slots
+    if slots == 0:
+        yield
+        return
+    messages = Messages(resources.store, resources.records, resources.objects, resources.webhook_secrets)
+    courier = Courier(
+        resources.store, messages, Egress(resources.settings.egress_rules), resources.metrics, slots=slots
+    )
+    delivering = asyncio.create_task(courier.keep_delivering(), name="webhooks")
+    try:
+        yield
+    finally:
+        delivering.cancel()
+        await asyncio.gather(delivering, return_exceptions=True)
+        await courier.stop(_WEBHOOKS_GRACE_S)
 
 
 @asynccontextmanager

@@ -23,6 +23,7 @@ from libs.jobs.lifecycle import cancel
 from libs.jobs.queues import QUEUES
 from libs.jobs.scripts import FORGET_BATCH, FORGET_JOBS
 from libs.store.client import Store
+from libs.webhooks.endpoints import erase_webhooks
 
 __all__ = ["erase_some", "erase_user"]
 
@@ -54,6 +55,7 @@ async def erase_user(store: Store, objects: Objects, user_id: str) -> bool:
     await erase_archive(objects, user_id)
     await objects.remove_all(f"{user_id}/")
     await forget_stored(store, user_id)
+    await erase_webhooks(store, user_id)
     await _forget_usage(store, user)
     await end_erasure(store, user)
     return True

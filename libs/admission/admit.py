@@ -25,6 +25,7 @@ from libs.jobs.job import Job
 from libs.jobs.payload import encode_payload
 from libs.jobs.scripts import ADMIT
 from libs.store.client import Store
+from libs.webhooks.hook import Hook
 
 __all__ = [
     "Admission",
@@ -69,6 +70,7 @@ class Application:
     result: str | None = None
     #: What of the fleet the job needs, as `libs.backends.fleet.needs` writes it; empty where it needs none.
     needs: str = ""
+    hook: Hook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,8 @@ def record_members(caller: Caller, wanted: Application, queue_rule: QueueRule) -
         members += ["retry_of", wanted.retry_of]
     if wanted.needs:
         members += ["needs", wanted.needs]
+    if wanted.hook is not None:
+        members += wanted.hook.members()
     if wanted.traceparent:
         members += ["traceparent", wanted.traceparent]
     if wanted.result:

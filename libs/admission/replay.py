@@ -15,6 +15,7 @@ from libs.jobs.dead import end_dead, is_foreign, load_dead, revive
 from libs.jobs.job import Job
 from libs.jobs.lookup import Finder, load_job
 from libs.store.client import Store
+from libs.webhooks.hook import read_hook
 
 __all__ = ["replay_dead"]
 
@@ -57,6 +58,7 @@ def _again(dead: Job) -> Application:
         idempotency=hashlib.sha256(f"replay\n{dead.id}".encode()).hexdigest()[:32],
         fingerprint="replay",
         retry_of=dead.id,
+        hook=read_hook(dead.webhook, dead.webhook_to),
     )
 
 

@@ -12,7 +12,7 @@ What is connected to is what was vetted: the name is resolved once, every answer
 to one of these answers, whatever the name says a moment later.
 """
 
-from libs.egress.client import Egress, Fetched
+from libs.egress.client import Egress, Fetched, Posted
 from libs.egress.target import Rules, Target, UrlError, parse_target
 
-__all__ = ["Egress", "Fetched", "Rules", "Target", "UrlError", "parse_target"]
+__all__ = ["Egress", "Fetched", "Posted", "Rules", "Target", "UrlError", "parse_target"]

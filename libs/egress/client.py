@@ -23,7 +23,7 @@ from libs.egress.dial import Dial, Resolve, resolve
 from libs.egress.target import Rules, Target, UrlError, parse_target
 from libs.errors import Failure
 
-__all__ = ["Egress", "Fetched"]
+__all__ = ["Egress", "Fetched", "Posted"]
 
 HOPS_MAX = 3
 
@@ -41,6 +41,14 @@ class Fetched:
 
     data: bytes
     content_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """The answer to a POST: its status, and its `Retry-After` as it came."""
+
+    status: int
+    retry_after: str | None
 
 
 class Egress:
@@ -74,14 +82,14 @@ class Egress:
             )
         return Fetched(data, content_type)
 
-    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
-        """POST, and the status of the answer, whatever it is: no redirect is followed. Raises Failure without one."""
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Posted:
+        """POST, and the answer, whatever its status: no redirect is followed. Raises Failure without one."""
         async with (
             _bounded(self._post_s),
             self._answer("POST", self._target(url), headers, body) as answer,
         ):
             await _discard(answer)
-            return answer.status
+            return Posted(answer.status, _header(answer, b"retry-after"))
 
     async def _get(self, url: str, bytes_max: int) -> bytes:
         for _hop in range(1 + HOPS_MAX):

@@ -46,6 +46,9 @@ class Job:
     artifact_url_ttl_s: int
     batch_id: str | None = None
     item: int | None = None
+    traceparent: str | None = None
+    webhook: bytes | None = None
+    webhook_to: bytes | None = None
     # moved by the scripts
     status: Status = "queued"
     cached: bool = False
@@ -121,6 +124,9 @@ def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None =
         artifact_url_ttl_s=int(get(b"url_ttl", 0)),
         batch_id=_text(get(b"batch")),
         item=_int(get(b"item")),
+        traceparent=_text(get(b"traceparent")),
+        webhook=get(b"webhook"),
+        webhook_to=get(b"webhook_to"),
         status=record[b"status"].decode(),  # type: ignore[arg-type]
         cached=b"cached" in record,
         attempt=int(get(b"attempt", 0)),

@@ -50,7 +50,7 @@ HEADS: dict[str, Head] = {
     "queued": Head("queued:", "user", "SET", "ids of the user's jobs that have not started", "while any"),
     "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
     "result": Head("result:", "digest", "STRING", "the job that has this result", "24 h, or the job's retention"),
-    "outbox": Head("outbox", "", "STREAM", "status changes that a webhook must be told", "until delivered"),
+    "outbox": Head("outbox", "", "STREAM", "events that webhooks are to be told", "until it is a delivery"),
     "foreign": Head(
         "foreign:", "job", "STRING", "claims of a foreign job that no ending followed", "a day, or its end"
     ),
@@ -106,6 +106,20 @@ HEADS: dict[str, Head] = {
     "usage_month": Head("usagemonth:", "user:month", "HASH", "units used in a month, by kind", "400 d"),
     "ledger": Head("ledger:", "user", "STREAM", "every reservation, settlement and refund", "archived"),
     "failures": Head("failures:", "address digest", "STRING", "failed credentials from an address", "a minute"),
+    # webhooks; the endpoint of jobs' own webhooks has the id of their user
+    "webhook": Head("webhook:", "endpoint", "HASH", "an endpoint", "until deleted"),
+    "user_webhooks": Head("userwebhooks:", "user", "ZSET", "ids of a user's endpoints, oldest first", "while any"),
+    "webhook_wants": Head("webhookwants:", "user", "STRING", "the events that a user's endpoints ask for", "while any"),
+    "delivery": Head("delivery:", "delivery", "HASH", "an event on its way to an endpoint", "30 d"),
+    "deliveries": Head("deliveries:", "endpoint", "ZSET", "ids of its deliveries, oldest first", "30 d after the last"),
+    "delivered": Head("delivered:", "endpoint", "ZSET", "ended deliveries by when they ended", "30 d after the last"),
+    "receiver": Head("receiver:", "receiver", "STRING", "failures of a receiver in a row", "a week after the last"),
+    "receiver_queue": Head("receiverqueue:", "receiver", "ZSET", "its deliveries, by when they are due", "30 d"),
+    "receiver_flight": Head(
+        "receiverflight:", "receiver or user", "ZSET", "deliveries under way, by their lease", "while any"
+    ),
+    "receivers": Head("receivers", "", "ZSET", "receivers by when they are due", "always"),
+    "receivers_ailing": Head("ailing", "", "ZSET", "the same of those that fail", "always"),
     # files and backends
     "upload": Head("upload:", "upload", "HASH", "an upload and its state", "24 h, or retention once used"),
     "uploads": Head("uploads", "", "ZSET", "uploads by the time they lapse", "always"),
@@ -209,6 +223,17 @@ class Keyspace:
     usage_month: str
     ledger: str
     failures: str
+    webhook: str
+    user_webhooks: str
+    webhook_wants: str
+    delivery: str
+    deliveries: str
+    delivered: str
+    receiver: str
+    receiver_queue: str
+    receiver_flight: str
+    receivers: str
+    receivers_ailing: str
     upload: str
     uploads: str
     user_uploads: str

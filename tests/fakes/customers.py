@@ -40,6 +40,9 @@ class Customer:
         """POST; a header is named as in Python: `idempotency_key`."""
         return await self.http.post(path, json=body, headers=self._headers(headers))
 
+    async def patch(self, path: str, body: Any) -> httpx.Response:
+        return await self.http.patch(path, json=body, headers=self._headers({}))
+
     async def submit(self, body: Mapping[str, Any] = PICTURE, **headers: str) -> httpx.Response:
         return await self.post(JOBS, body, **headers)
 

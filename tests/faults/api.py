@@ -17,7 +17,7 @@ from tests.faults.kinds import offer_fault_kinds
 
 __all__ = ["PATIENCE", "WEBHOOK"]
 
-WEBHOOK = "webhook_of_faults"
+WEBHOOK = "receiver scheduled queued running succeeded failed canceled expired"
 #: The variable that names the patience, in seconds.
 PATIENCE = "ARQADE_FAULTS_PATIENCE_S"
 

@@ -41,6 +41,7 @@ def environment(redis: RedisServer, s3: S3Server, counting: Backend, **changes: 
         **values_for(redis.url, s3),
         "rate_limit_enabled": False,
         "ocr_enabled": False,
+        "webhook_slots": 0,  # the outbox is read as the story of every job
         "worker_queues": QUEUE,
         BACKEND_PORT: counting.port,
         **changes,

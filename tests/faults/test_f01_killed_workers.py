@@ -84,6 +84,6 @@ def rescues_s(dump: Dump, losses: list[tuple[str, float]]) -> list[float]:
     """From each kill to the start of the next attempt, of every job that was lost; the outbox tells when that was."""
     starts: dict[str, list[float]] = defaultdict(list)
     for _, entry in stream(dump.values[dump.keys.outbox]):
-        if entry["status"] == "running":
-            starts[entry["job"]].append(int(entry["at"]) / 1000)
+        if entry["event"] == "job.running":
+            starts[entry["about"]].append(int(entry["at"]) / 1000)
     return [min(at for at in starts[job_id] if at > lost_at) - lost_at for job_id, lost_at in losses]

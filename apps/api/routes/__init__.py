@@ -18,6 +18,7 @@ from apps.api.routes import (
     me,
     uploads,
     usage,
+    webhooks,
     workflows,
 )
 from apps.api.routes.admin import api_keys, audit, plans, queues, users
@@ -42,6 +43,7 @@ _DESCRIBED = [
     *callbacks.ROUTES,
     *me.ROUTES,
     *usage.ROUTES,
+    *webhooks.ROUTES,
     *users.ROUTES,
     *api_keys.ROUTES,
     *plans.ROUTES,

@@ -19,6 +19,7 @@ from apps.api.waiting import preferred_wait_s
 from libs.errors import Refusal
 from libs.jobs.job import Job
 from libs.jobs.lifecycle import cancel
+from libs.webhooks.hook import read_hook
 
 __all__ = ["ROUTES"]
 
@@ -63,13 +64,14 @@ async def cancel_job(request: Request) -> Response:
 
 
 async def retry_job(request: Request) -> Response:
-    """A new job with the input of a finished one, linked to it by `retry_of`; limits and quota are as for any job."""
+    """A new job with input and webhook of a finished one, linked to it by `retry_of`; limits are as for any job."""
     old = await _load(request)
     if not old.finished:
         raise Refusal("conflict", f"The job is {old.status}: only a finished one can be retried")
     body = {"kind": old.kind, "input": old.input}
     envelope = Envelope(kind=old.kind, input=old.input, fairness_key=old.fairness_key, metadata=old.metadata)
-    submitted = await submit(request, f"{_PATH}/{old.id}/retry", body, envelope, ("input",), retry_of=old.id)
+    hook = read_hook(old.webhook, old.webhook_to)
+    submitted = await submit(request, f"{_PATH}/{old.id}/retry", body, envelope, ("input",), retry_of=old.id, hook=hook)
     return await answer_submitted(request, submitted, 0, finished_status=_CREATED, preferred=False)
 
 

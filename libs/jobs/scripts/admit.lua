@@ -5,8 +5,8 @@
 --
 -- A job whose result is known is never queued: it is over at once and costs no unit. Its artifacts must be copies of
 -- its own, so where there are any it is first asked for them.
--- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua enter.lua tell.lua result.lua
---        conclude.lua
+-- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua outbox.lua enter.lua tell.lua
+--        result.lua conclude.lua
 --
 -- ARGV  1 job id         2 user            3 digest of the api key   4 queue         5 kind
 --       6 payload        7 units           8 priority                9 lane         10 deadline, ms from when it may run

@@ -1,5 +1,5 @@
 -- Admit the jobs of a comparison, all of them or none, or say why not. It counts as one submission.
--- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua enter.lua
+-- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua outbox.lua enter.lua
 --
 -- ARGV  1 comparison id   2 user            3 digest of the api key   4 queue         5 kind
 --       6 variants, JSON  7 units of all    8 priority                9 lane         10 deadline, ms from now

@@ -2,7 +2,7 @@
 --
 -- `next` is the fence: whoever gives items that others have admitted meanwhile is told where to go on. The units were
 -- reserved with the batch, and go over to the jobs.
--- Needs: clock.lua fair.lua settle.lua enter.lua batch.lua rest.lua
+-- Needs: clock.lua fair.lua settle.lua outbox.lua enter.lua batch.lua rest.lua
 --
 -- ARGV  1 batch id   2 index of the first item   3 weight   4 cap   5 jobs of the user that may be queued
 --       6 jobs that the queue may hold           7 items of a batch that may be queued

@@ -114,7 +114,7 @@ local function start_attempt(queue, id, tag, known, alone)
   redis.call('SREM', KEY.queued .. known[1], id)
   count_item({batch = known[12], status = 'queued'}, 'running')
   announce(id, 'status', '{"status":"running","attempt":' .. attempt .. '}', version)
-  tell_webhook(id, known[10], 'running', version)
+  tell_webhook({id = id, user = known[1], webhook = known[10]}, 'running', version)
   hand_over(queue, id, fence, attempt, known, alone)
 end
 

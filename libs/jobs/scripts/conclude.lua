@@ -1,5 +1,5 @@
 -- What every end of a job writes and tells, whether it was ever in a queue or not.
--- Needs: clock.lua tell.lua result.lua stored.lua
+-- Needs: clock.lua tell.lua outbox.lua result.lua stored.lua
 
 local IDEMPOTENCY_KEPT_S = 86400
 -- Records are moved to the archive long before this: it is for a sweep that stays away.
@@ -22,5 +22,5 @@ local function conclude(job, status, payload)
   local stored = tonumber(redis.call('HGET', record, 'stored'))
   if stored then count_artifacts(job.user, stored, tonumber(job.retention)) end
   if status == 'succeeded' and job.result then remember_result(job) end
-  tell_webhook(job.id, job.webhook, status, version)
+  tell_webhook(job, status, version)
 end

@@ -54,6 +54,7 @@ local function come_due(queue, id, spare_until)
       rescue(job)
     end
   else
+    if job.status == 'scheduled' then tell_webhook(job, 'queued', redis.call('HINCRBY', KEY.job .. id, 'version', 1)) end
     redis.call('HSET', KEY.job .. id, 'status', 'queued')
     hold(job)
     promote(job.user, job.queue)

@@ -86,7 +86,7 @@ local function requeue(job, delay, reason)
   if job.woken then redis.call('HDEL', KEY.job .. job.id, 'woken') end
   local version = redis.call('HINCRBY', KEY.job .. job.id, 'version', 1)
   announce(job.id, 'status', '{"status":"queued","reason":"' .. reason .. '"}', version)
-  tell_webhook(job.id, job.webhook, 'queued', version)
+  tell_webhook(job, 'queued', version)
   redis.call('SADD', KEY.queued .. job.user, job.id)
   if delay > 0 then
     redis.call('ZADD', zset_of(job.queue), digits(now + delay), job.id)

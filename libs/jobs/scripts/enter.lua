@@ -2,7 +2,7 @@
 --
 -- `job` is a table: id, user, queue, kind, units, priority, lane, deadline, run_at, payload, idempotency (digest or
 -- false) and what other `members` its record has: name, value, …
--- Needs: clock.lua fair.lua
+-- Needs: clock.lua fair.lua outbox.lua
 
 local RECENT_MAX = 100000
 local SHARE_KEPT_S = 40 * 86400 -- longer than a job may be scheduled ahead and wait
@@ -33,6 +33,8 @@ local function enter(job, day)
   if job.lane ~= '-' then redis.call('HSET', KEY.job .. job.id, 'lane', job.lane) end
   redis.call('SET', KEY.arq_job .. job.id, job.payload)
   redis.call('SADD', KEY.queued .. job.user, job.id)
+  job.webhook = redis.call('HGET', KEY.job .. job.id, 'webhook')
+  tell_webhook(job, later and 'scheduled' or 'queued', 0)
   if later then
     redis.call('ZADD', zset_of(job.queue), digits(job.run_at), job.id)
     ring(job.queue, 1)

@@ -26,9 +26,3 @@ local function announce(job, type, data, version)
   redis.call('PUBLISH', KEY.events .. job, id .. ' ' .. type .. ' ' .. data)
   return id, false
 end
-
--- Queue a status change for the webhook that the job names.
-local function tell_webhook(job, webhook, status, version)
-  if not webhook then return end
-  redis.call('XADD', KEY.outbox, '*', 'job', job, 'status', status, 'sequence', version, 'at', now)
-end

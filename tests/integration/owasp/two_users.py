@@ -40,14 +40,17 @@ class Pair:
 
 
 async def pair_of(api: Api) -> Pair:
-    """The two of them; the owner has a job that waits, an upload, a key, and themselves."""
+    """The two of them; the owner has a job that waits, an upload, a webhook, a key, and themselves."""
     owner, other = await customer_of(api), await customer_of(api)
     job, me = await owner.job(), await owner.me()
     upload = (await owner.post("/api/v1/uploads", FILE)).json()
+    hook = (await owner.post("/api/v1/webhooks", {"url": "https://example.com/hook"})).json()
+    delivery = (await owner.post(f"/api/v1/webhooks/{hook['id']}/ping")).json()
     batch = (await owner.post(BATCHES, {"kind": "generate", "items": [dict(PICTURE)]})).json()
     things = {
         BATCHES: {"id": batch["id"]},
         COMPARISONS: {"id": (await owner.post(COMPARISONS, COMPARED)).json()["id"]},
+        "/api/v1/webhooks": {"id": hook["id"], "delivery_id": delivery["id"]},
         JOBS: {"id": job["id"], "name": "0.png"},
         "/api/v1/uploads": {"upload_id": upload["id"]},
         "/callbacks": {"token": job["id"]},  # whoever knows a job does not know the token that wakes it

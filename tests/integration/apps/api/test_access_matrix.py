@@ -60,6 +60,8 @@ async def world(api: Api) -> World:
     read_only = (await api.http.post("/admin/api-keys", json=wanted, headers=admin)).json()
     dead = await dead_job(api, owner)
     batch = (await owner.post("/api/v1/batches", {"kind": "generate", "items": [dict(PICTURE)]})).json()
+    hook = (await owner.post("/api/v1/webhooks", {"url": "https://example.com/hook"})).json()
+    delivery = (await owner.post(f"/api/v1/webhooks/{hook['id']}/ping")).json()
     things = {
         "job": job["id"],
         "batch": batch["id"],
@@ -69,6 +71,8 @@ async def world(api: Api) -> World:
         "api_key": me["api_key"]["id"],
         "dead": dead,
         "workflow": await workflow(api),
+        "webhook": hook["id"],
+        "delivery": delivery["id"],
     }
     headers = {
         "none": {},

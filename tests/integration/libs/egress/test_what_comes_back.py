@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from libs.egress import Posted
 from libs.errors import Failure
 from tests.fakes.web_server import Answer, Asked, answer, cut, drip, hang, raw, web_server
 from tests.integration.libs.egress.guarding import (
@@ -156,8 +157,8 @@ async def test_a_post_tells_the_status_and_follows_nothing() -> None:
 
     async with web_server(tell) as server:
         egress = allowing(server)
-        assert await egress.post(server.url + "/moved", {"webhook-id": "msg_1"}, b'{"a":1}') == 302
-        assert await egress.post(server.url + "/gone", {}, b"") == 410
+        assert await egress.post(server.url + "/moved", {"webhook-id": "msg_1"}, b'{"a":1}') == Posted(302, None)
+        assert await egress.post(server.url + "/gone", {}, b"") == Posted(410, None)
         assert [asked.path for asked in server.asked] == ["/moved", "/gone"]
     first = server.asked[0]
     assert (first.method, first.body, first.headers["webhook-id"]) == ("POST", b'{"a":1}', "msg_1")

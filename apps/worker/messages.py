@@ -1,0 +1,112 @@
+"""What a webhook is told: the body, made when it is delivered, and where it goes.
+
+An event is about something: a job as the API shows it now, with fresh URLs for its artifacts. A family of events is one
+entry in `_SUBJECTS`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from libs.archive.records import Records
+from libs.artifacts.objects import Objects
+from libs.jobs.view import job_view, signed_url, stamp
+from libs.store.client import Store
+from libs.webhooks.endpoint import Endpoint
+from libs.webhooks.endpoints import find_endpoint
+from libs.webhooks.hook import Hook, read_hook
+from libs.webhooks.outbox import Due
+from libs.webhooks.secrets import Secrets
+from libs.webhooks.signature import signed_headers
+
+__all__ = ["Message", "Messages", "UnsignableError"]
+
+
+class UnsignableError(Exception):
+    """The secret or token of an endpoint is lost with the pepper that it was made with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One POST."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an event is about, as its receiver sees it; and the webhook that it names itself, if it does."""
+
+    data: dict[str, Any]
+    hook: Hook | None = None
+    traceparent: str | None = None
+
+
+class Messages:
+    """Makes the POST of a delivery from what is stored now."""
+
+    def __init__(self, store: Store, records: Records, objects: Objects, secrets: Secrets) -> None:
+        """`records` finds jobs, old ones too; `secrets` signs, and opens what was sealed."""
+        self.store = store
+        self.records = records
+        self.objects = objects
+        self._secrets = secrets
+
+    async def of(self, due: Due) -> Message | None:
+        """The message, or None when there is nothing to tell any more: job or endpoint is gone.
+
+        Raises UnsignableError.
+        """
+        endpoint = await find_endpoint(self.store, due.endpoint_id)
+        subject = await _SUBJECTS[due.event.partition(".")[0]](self, due)
+        if endpoint is None or subject is None:
+            return None
+        url, sealed_token = endpoint.url, endpoint.sealed_token
+        if endpoint.of_jobs:
+            if subject.hook is None:
+                return None
+            url, sealed_token = subject.hook.url, subject.hook.sealed_token
+        body = orjson.dumps({"type": due.event, "timestamp": stamp(due.at_ms), "data": subject.data})
+        headers = {"Content-Type": "application/json", **self._signature(endpoint, due, body)}
+        if sealed_token:
+            headers["Authorization"] = f"Bearer {self._token(sealed_token, due.user_id)}"
+        if subject.traceparent:
+            headers["traceparent"] = subject.traceparent
+        return Message(url, headers, body)
+
+    def _signature(self, endpoint: Endpoint, due: Due, body: bytes) -> dict[str, str]:
+        """By the machine's clock: it is what receivers compare with their own."""
+        now_s = time.time()
+        names = endpoint.secrets_at(now_s * 1000)
+        keys = [key for name in names if (key := self._secrets.signing_key(endpoint.id, name)) is not None]
+        if not keys:
+            raise UnsignableError("the pepper of its secret is known no more: its owner has to rotate it")
+        return signed_headers(keys, due.id, int(now_s), body)
+
+    def _token(self, sealed: str, user_id: str) -> str:
+        token = self._secrets.unseal(sealed, user_id)
+        if token is None:
+            raise UnsignableError("the pepper of its bearer token is known no more: its owner has to set it anew")
+        return token
+
+
+async def _job(messages: Messages, due: Due) -> Subject | None:
+    job = await messages.records.find_job(due.user_id, due.about)
+    if job is None:
+        return None
+    view = job_view(job, lambda job, artifact: signed_url(messages.objects, job, artifact))
+    return Subject({**view, "sequence": due.sequence}, read_hook(job.webhook, job.webhook_to), job.traceparent)
+
+
+async def _ping(_messages: Messages, due: Due) -> Subject:
+    return Subject({"webhook_id": due.about})
+
+
+_SUBJECTS: Mapping[str, Callable[[Messages, Due], Awaitable[Subject | None]]] = {"job": _job, "webhook": _ping}

@@ -1,0 +1,113 @@
+"""From the outbox to the receivers: entries become deliveries, deliveries are taken under a lease, and end once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from libs.store.client import Store
+from libs.webhooks.scripts import DISPATCH, FINISH, TAKE
+
+__all__ = [
+    "DISPATCH_MAX",
+    "Due",
+    "Ending",
+    "Outcome",
+    "Pending",
+    "Taken",
+    "count_waiting",
+    "dispatch",
+    "finish",
+    "take",
+]
+
+#: Outbox entries of one script: each may be a delivery to every endpoint of its user.
+DISPATCH_MAX = 50
+_COUNTED_MAX = 1_000
+
+Outcome = Literal["delivered", "failed", "gone", "void", "released"]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A delivery to be tried now, the `tries`-th time; `fence` is what its ending must show."""
+
+    id: str
+    fence: str
+    endpoint_id: str
+    user_id: str
+    event: str
+    about: str
+    sequence: int
+    at_ms: int
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one look brought, and when the next receiver comes due (None: none waits)."""
+
+    due: tuple[Due, ...]
+    next_due_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an attempt ended. `wait_s` until the next, None when that was the last; `status` of the answer, if any."""
+
+    outcome: Outcome
+    wait_s: float | None = None
+    took_s: float = 0.0
+    status: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What waits: outbox entries, receivers, and the deliveries of the first 1,000 receivers."""
+
+    entries: int
+    receivers: int
+    deliveries: int
+
+
+async def dispatch(store: Store, most: int = DISPATCH_MAX) -> int:
+    """Make deliveries of the oldest outbox entries; how many entries there were."""
+    return int(await store.run(DISPATCH, (), (most,)))
+
+
+async def take(store: Store, taker: str, *, lease_s: float, well: int, ailing: int) -> Taken:
+    """Take deliveries that are due: so many from receivers that are well, so many from those that fail."""
+    next_due_ms, *replies = await store.run(TAKE, (), (taker, int(lease_s * 1000), well, ailing))
+    return Taken(tuple(map(_read_due, replies)), None if int(next_due_ms) < 0 else int(next_due_ms) / 1000)
+
+
+async def finish(store: Store, due: Due, ending: Ending, span_s: float) -> str:
+    """End an attempt; what became of it: delivered, retried, failed, released, disabled, or fenced.
+
+    `fenced` also answers an ending that is sent again. `span_s` is how long a schedule takes.
+    """
+    wait_ms = -1 if ending.wait_s is None else int(ending.wait_s * 1000)
+    told = (ending.status or "-", ending.error or "-")
+    words = (due.id, due.fence, ending.outcome, wait_ms, int(ending.took_s * 1000), *told, int(span_s * 1000))
+    outcome: bytes = await store.run(FINISH, (), words)
+    return outcome.decode()
+
+
+async def count_waiting(store: Store) -> Pending:
+    """How much waits now."""
+    keys = store.keys
+    entries, well, ailing = await asyncio.gather(
+        store.call("XLEN", keys.outbox),
+        store.call("ZRANGE", keys.receivers, 0, _COUNTED_MAX - 1),
+        store.call("ZRANGE", keys.receivers_ailing, 0, _COUNTED_MAX - 1),
+    )
+    receivers = [receiver.decode() for receiver in (*well, *ailing)]
+    sizes = await asyncio.gather(*[store.call("ZCARD", keys.receiver_queue + each) for each in receivers])
+    return Pending(entries, len(receivers), sum(sizes))
+
+
+def _read_due(reply: list[Any]) -> Due:
+    delivery_id, fence, endpoint_id, user_id, event, about, sequence, at_ms = (word.decode() for word in reply[:8])
+    return Due(delivery_id, fence, endpoint_id, user_id, event, about, int(sequence), int(float(at_ms)), int(reply[8]))

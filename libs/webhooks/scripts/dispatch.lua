@@ -1,0 +1,31 @@
+-- Make deliveries of the oldest outbox entries, one for each endpoint that asked, and take the entries out.
+-- Needs: clock.lua receivers.lua message.lua
+--
+-- ARGV  1 how many entries at most
+-- Returns  how many entries there were
+
+local entries = redis.call('XRANGE', KEY.outbox, '-', '+', 'COUNT', ARGV[1])
+local endpoints, ids = {}, {}
+
+local function endpoints_of(user)
+  if not endpoints[user] then
+    endpoints[user] = {}
+    for _, id in ipairs(redis.call('ZRANGE', KEY.user_webhooks .. user, 0, -1)) do
+      local known = redis.call('HMGET', KEY.webhook .. id, 'events', 'disabled')
+      if known[1] and not known[2] then table.insert(endpoints[user], {id, ' ' .. known[1] .. ' '}) end
+    end
+  end
+  return endpoints[user]
+end
+
+for _, entry in ipairs(entries) do
+  local event = {seed = entry[1]}
+  for i = 1, #entry[2], 2 do event[entry[2][i]] = entry[2][i + 1] end
+  if event.receiver ~= '' then deliver(event.user, event.receiver, event) end
+  for _, endpoint in ipairs(endpoints_of(event.user)) do
+    if string.find(endpoint[2], ' ' .. event.event .. ' ', 1, true) then deliver(endpoint[1], endpoint[1], event) end
+  end
+  ids[#ids + 1] = entry[1]
+end
+if #ids > 0 then redis.call('XDEL', KEY.outbox, unpack(ids)) end
+return #ids

@@ -1,0 +1,55 @@
+-- Take deliveries that are due, each under a lease: no more of one receiver, of one user and of the ailing than is fair.
+-- Needs: clock.lua receivers.lua
+--
+-- ARGV  1 who takes   2 lease, ms   3 how many from the well   4 how many from the ailing
+-- Returns  {ms until a receiver comes due (-1: none), delivery, …}
+--   delivery  {id, fence, endpoint, user, event, about, sequence, at, tries}
+
+local LOOKED_AT_MAX = 100
+local USER_BUSY_MS = 200
+local lease_end = digits(now + tonumber(ARGV[2]))
+local taken = {}
+
+local function take(receiver, id, known)
+  local record = KEY.delivery .. id
+  local fence = ARGV[1] .. ':' .. redis.call('HINCRBY', record, 'attempts', 1)
+  local tries = redis.call('HINCRBY', record, 'tries', 1)
+  redis.call('HSET', record, 'fence', fence, 'due', lease_end)
+  redis.call('ZADD', KEY.receiver_queue .. receiver, lease_end, id)
+  redis.call('ZADD', KEY.receiver_flight .. receiver, lease_end, id)
+  redis.call('ZADD', KEY.receiver_flight .. known[1], lease_end, id)
+  taken[#taken + 1] = {id, fence, known[2], known[1], known[3], known[4], known[5], known[6], tries}
+end
+
+-- Returns how many were taken.
+local function take_from(receiver, wanted)
+  local room, before, busy = math.min(wanted, room_of(receiver)), #taken, false
+  local due = room > 0 and redis.call('ZRANGEBYSCORE', KEY.receiver_queue .. receiver, '-inf', digits(now),
+    'LIMIT', 0, room) or {}
+  for _, id in ipairs(due) do
+    local known = redis.call('HMGET', KEY.delivery .. id, 'user', 'endpoint', 'event', 'about', 'sequence', 'at')
+    if not known[1] then
+      redis.call('ZREM', KEY.receiver_queue .. receiver, id)
+    elseif under_way(known[1]) >= AT_ONCE_OF_USER then
+      busy = true
+    else
+      take(receiver, id, known)
+    end
+  end
+  index(receiver, busy and now + USER_BUSY_MS or now)
+  return #taken - before
+end
+
+local function take_by(index_key, wanted)
+  local due = wanted > 0 and redis.call('ZRANGEBYSCORE', index_key, '-inf', digits(now), 'LIMIT', 0, LOOKED_AT_MAX)
+  for _, receiver in ipairs(due or {}) do
+    if wanted <= 0 then return end
+    wanted = wanted - take_from(receiver, wanted)
+  end
+end
+
+take_by(KEY.receivers, tonumber(ARGV[3]))
+take_by(KEY.receivers_ailing, tonumber(ARGV[4]))
+local well, ailing = first_score(KEY.receivers), first_score(KEY.receivers_ailing)
+local next_due = math.min(well or math.huge, ailing or math.huge)
+return {next_due == math.huge and -1 or math.max(0, next_due - now), unpack(taken)}
