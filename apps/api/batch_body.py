@@ -18,7 +18,7 @@ from libs.errors import Refusal, invalid
 __all__ = ["ITEMS_BETWEEN_YIELDS", "BatchBody", "read_batch_body"]
 
 #: So many items are worked on before another request gets its turn.
-ITEMS_BETWEEN_YIELDS: Final = 20
+ITEMS_BETWEEN_YIELDS: Final = 45
 
 _SPACE = re.compile(rb"[ \t\n\r]*")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)

@@ -16,6 +16,7 @@ from libs.errors import Refusal, invalid
 
 __all__ = ["parse_json", "read_bytes", "read_json", "read_object", "read_object_if_any", "read_text"]
 
+_COLON = re.compile(rb'"[ \t\n\r]*:')
 _JSON = re.compile(rb"""application/json\s*(?:;\s*charset="?utf-8"?\s*)?""", re.IGNORECASE)
 
 
@@ -92,8 +93,9 @@ def parse_json(text: bytes) -> Any:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         raise Refusal("malformed_request", f"The body is not JSON: {error}") from None
-    # Each member has a colon; when no colon is left over, no member was dropped for having the name of another.
-    if _members(value, 1) != text.count(b":"):
+    # Each member has a colon behind a quote; when none is left over, no member was dropped for having another's name.
+    members = _members(value, 1)
+    if members != text.count(b":") and members != len(_COLON.findall(text)):
         _refuse_duplicates(text)
     return value
 

@@ -91,7 +91,8 @@ def prefix_of(user_id: str, batch_id: str) -> str:
 def block_name(prefix: str, block: int, *, ended: int | None = None) -> str:
     """The object of a block's items, or of its results as they were when so many items of it had `ended`.
 
-    Ended items only grow in number, so a name never stands for two contents, whoever writes it.
+    Who knows of more ended items writes to another name, so nobody undoes what another has stored. Of a whole block
+    there is one content, whoever writes it.
     """
     return f"{prefix}items/{block:05}.jsonl" if ended is None else f"{prefix}results/{block:05}-{ended}.jsonl"
 

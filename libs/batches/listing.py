@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from libs.artifacts.objects import Objects
 from libs.batches.batch import Batch
+from libs.batches.lookup import find_jobs
 from libs.batches.results import Result, ended_by_block, lost, no_job, read_block, result_of
-from libs.jobs.lookup import find_job
 from libs.store.client import Store
 
 __all__ = ["ItemPage", "items_at", "list_items"]
 
 _SCAN_MAX: Final = 1_000
-_READ_AT_ONCE: Final = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,6 @@ async def items_at(store: Store, objects: Objects, batch: Batch, indices: Sequen
         known |= await read_block(objects, batch, block, kept.get(block, (0, 0))[1])
     unknown = [index for index in indices if index not in known]
     known |= {index: no_job(batch, index) for index in unknown if not batch.has_job(index)}
-    made = [index for index in unknown if batch.has_job(index)]
-    for start in range(0, len(made), _READ_AT_ONCE):
-        some = made[start : start + _READ_AT_ONCE]
-        jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
-        known |= {
-            index: lost(batch, index) if job is None else result_of(index, job)
-            for index, job in zip(some, jobs, strict=True)
-        }
+    jobs = await find_jobs(store, batch, unknown)
+    known |= {index: lost(batch, index) if job is None else result_of(index, job) for index, job in jobs.items()}
     return [known[index] for index in indices]

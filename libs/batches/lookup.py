@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from libs.batches.batch import Batch, read_batch
 from libs.errors import Refusal
 from libs.ids import is_id
+from libs.jobs.job import Job
+from libs.jobs.lookup import find_job
 from libs.store.client import Store
 
-__all__ = ["BatchPage", "find_batch", "list_batches", "load_batch"]
+__all__ = ["BatchPage", "find_batch", "find_jobs", "list_batches", "load_batch"]
+
+_READ_AT_ONCE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +49,14 @@ async def list_batches(store: Store, user_id: str, *, limit: int, before: str | 
     ids = [batch_id.decode() for batch_id in reply]
     found = await asyncio.gather(*[find_batch(store, batch_id) for batch_id in ids[:limit]])
     return BatchPage(tuple(one for one in found if one is not None), ids[limit - 1] if len(ids) > limit else None)
+
+
+async def find_jobs(store: Store, batch: Batch, indices: Iterable[int]) -> dict[int, Job | None]:
+    """The jobs of those items that have become jobs, by index; None where the record is gone."""
+    made = [index for index in indices if batch.has_job(index)]
+    found: dict[int, Job | None] = {}
+    for start in range(0, len(made), _READ_AT_ONCE):
+        some = made[start : start + _READ_AT_ONCE]
+        jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
+        found.update(zip(some, jobs, strict=True))
+    return found

@@ -7,7 +7,6 @@ ended of an unfinished block is stored from time to time too.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,8 +16,8 @@ from libs import limits
 from libs.artifacts.objects import Digest, Objects
 from libs.batches.batch import Batch, block_name, results_name
 from libs.batches.items import LINES_TYPE
+from libs.batches.lookup import find_jobs
 from libs.jobs.job import Job
-from libs.jobs.lookup import find_job
 from libs.jobs.scripts import KEEP_RESULTS
 from libs.store.client import Store
 
@@ -35,7 +34,6 @@ __all__ = [
 ]
 
 RESULTS_BLOCK_BYTES_MAX: Final = 2 * limits.BATCH_BLOCK_ITEMS * limits.BATCH_RESULT_BYTES_MAX
-_READ_AT_ONCE = 25
 
 #: A line of the results.
 Result = dict[str, Any]
@@ -61,16 +59,8 @@ async def read_block(objects: Objects, batch: Batch, block: int, ended: int) -> 
 
 async def results_of(store: Store, batch: Batch, indices: Sequence[int]) -> dict[int, Result]:
     """What is known of those items that have ended, by index."""
-    found: dict[int, Result] = {}
-    made = [index for index in indices if batch.has_job(index)]
-    for start in range(0, len(made), _READ_AT_ONCE):
-        some = made[start : start + _READ_AT_ONCE]
-        jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
-        found |= {
-            index: result_of(index, job)
-            for index, job in zip(some, jobs, strict=True)
-            if job is not None and job.finished
-        }
+    jobs = await find_jobs(store, batch, indices)
+    found = {index: result_of(index, job) for index, job in jobs.items() if job is not None and job.finished}
     if batch.rest_from is not None:
         found |= {index: no_job(batch, index) for index in indices if not batch.has_job(index)}
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
+import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -122,6 +124,26 @@ async def test_who_does_not_want_to_wait_does_not(site: Site) -> None:
     assert answered.status_code == 202
     followed = await site.http.get(answered.headers["location"] + "/events")  # until it is over: others count requests
     assert "event: done" in followed.text
+
+
+async def test_who_sends_many_images_waits_and_gets_the_text_of_each_in_its_place(site: Site) -> None:
+    address = site.pictures.url + "/a.png"
+    images = [address, {"image_url": site.pictures.url + "/none.png"}, base64.b64encode(png()).decode(), address]
+    answered = await site.http.post("/api/v1/batch", json={"images": images})
+    assert answered.status_code == 200, answered.text
+    found, batch = answered.json()["data"], answered.json()["batch"]
+    assert [item["status"] for item in found] == ["succeeded", "failed", "succeeded", "succeeded"]
+    assert found[0]["output"]["text"] == "Hello\nworld"
+    assert found[1]["error"]["code"].startswith("url_")
+    assert {name: count for name, count in batch["counts"].items() if count} == {"succeeded": 3, "failed": 1}
+    results = await site.http.get(batch["links"]["results"])
+    async with asyncio.timeout(20):
+        while results.status_code == 409:  # the file is written by a worker, a moment after the last item has ended
+            await asyncio.sleep(0.05)
+            results = await site.http.get(batch["links"]["results"])
+    async with httpx.AsyncClient() as outside:
+        lines = (await outside.get(results.headers["location"])).text.splitlines()
+    assert [json.loads(line) for line in lines] == found
 
 
 async def test_no_log_has_a_key_or_an_image_in_it(site: Site) -> None:

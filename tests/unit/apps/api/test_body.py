@@ -138,3 +138,16 @@ async def test_a_client_that_goes_away_is_no_error_of_anyones() -> None:
 
     with pytest.raises(ClientDisconnect):
         await read_json(Request({"type": "http", "headers": [(b"content-type", b"application/json")]}, gone))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a":":","a" :2}', '{"a":1,"a"\n:2}', '{"a":"\\":","a":1}', '{"b":{"a":"x:","a" : 1}}']
+)
+def test_a_colon_in_a_text_or_a_space_before_one_hides_no_member_that_is_there_twice(text: str) -> None:
+    with pytest.raises(Refusal, match="there twice"):
+        parse_json(text.encode())
+
+
+@pytest.mark.parametrize("text", ['{"a":"https://b/c","d" : "\\":"}', '{"\\":":1,"b":[{"c":":"}]}'])
+def test_colons_in_texts_are_texts(text: str) -> None:
+    assert parse_json(text.encode()) == orjson.loads(text)
