@@ -145,6 +145,17 @@ class Metrics:
         self.storage = Gauge(
             "arqade_stored_bytes", "Bytes of uploads and artifacts that users have stored", registry=registry
         )
+        self.archived = Counter(
+            "arqade_jobs_archived", "Finished jobs that moved to the object store", registry=registry
+        )
+        self.orphans = Counter(
+            "arqade_orphans_removed", "Objects that belonged to nothing and were removed", registry=registry
+        )
+        self.oldest_finished = Gauge(
+            "arqade_oldest_finished_seconds",
+            "Age of the oldest finished job in Redis: over 27 hours, moving to the object store is behind",
+            registry=registry,
+        )
         self.stored_bytes = Counter("arqade_artifact_bytes", "Bytes of artifacts written", registry=registry)
 
     def serve(self, host: str, port: int) -> None:

@@ -25,11 +25,13 @@ async def measure_queues(request: Request) -> None:
     try:
         await asyncio.gather(_measure_depths(store, metrics), _measure_rescues(store, metrics))
         metrics.storage.set(await stored_bytes(store, ALL))
+        metrics.oldest_finished.set(await _oldest_finished_s(store))
     except Unavailable:
         request.show(())
         metrics.queued.clear()
         metrics.rescues.clear()
         metrics.storage.set(math.nan)
+        metrics.oldest_finished.set(math.nan)
 
 
 async def _measure_depths(store: Store, metrics: Metrics) -> None:
@@ -45,6 +47,14 @@ async def _measure_rescues(store: Store, metrics: Metrics) -> None:
     counts = await asyncio.gather(*[store.call("HGET", store.keys.queue + queue, "rescues") for queue in QUEUES])
     for queue, count in zip(QUEUES, counts, strict=True):
         metrics.rescues.labels(queue).set(int(count or 0))
+
+
+async def _oldest_finished_s(store: Store) -> float:
+    """How long ago the job ended that has waited longest for its move to the object store; 0 when there is none."""
+    oldest, now = await asyncio.gather(
+        store.call("ZRANGE", store.keys.archiving, 0, 0, "WITHSCORES"), store.call("TIME")
+    )
+    return max(0.0, int(now[0]) - float(oldest[1]) / 1_000) if oldest else 0.0
 
 
 async def measure_redis(request: Request) -> None:

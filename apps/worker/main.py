@@ -133,7 +133,7 @@ def _look_after(resources: Resources, fleet: Fleet, worker_id: str, queues: Sequ
 def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -> None:
     store, objects = resources.store, resources.objects
     sweeper = Sweeper(store, objects, turns, queues, resources.metrics)
-    archivist = Archivist(store, objects, turns, resources.settings.archive_after)
+    archivist = Archivist(store, objects, turns, resources.metrics, archive_after_s=resources.settings.archive_after)
     resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
     resources.background.append(asyncio.create_task(archivist.keep_archiving(), name="archive"))
 

@@ -174,3 +174,20 @@ async def test_admins_find_archived_jobs_among_the_newest_and_replay_archived_de
     assert (made["retry_of"], made["metadata"]) == (dead, {"order": 7})
     assert (await api.http.get("/admin/dead", headers=admin)).json()["data"] == []
     assert await store.call("EXISTS", store.keys.dead_owners) == 0
+
+
+async def test_the_metrics_tell_how_far_moving_is_behind(api: Api, someone: Customer) -> None:
+    store = api.resources.store
+
+    async def behind_s() -> float:
+        text = (await api.http.get("/metrics")).text
+        return float(text.partition("\narqade_oldest_finished_seconds ")[2].partition("\n")[0])
+
+    assert await behind_s() == 0
+    job = await someone.job()
+    await someone.delete(f"{JOBS}/{job['id']}")
+    (user_id,) = await store.call("ZRANGE", store.keys.archiving, 0, -1)
+    await store.call("ZINCRBY", store.keys.archiving, -100_000_000, user_id)
+    assert 99_999 <= await behind_s() <= 100_060
+    await archive(api)
+    assert await behind_s() == 0
