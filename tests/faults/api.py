@@ -39,5 +39,5 @@ if __name__ == "__main__":
     from apps.api.main import serve  # some of it reads its limits when it is imported
 
     offer_fault_kinds()
-    vars(admit)["_members"] = _with_webhook(vars(admit)["_members"])
+    vars(admit)["record_members"] = _with_webhook(admit.record_members)
     raise SystemExit(serve(Settings()))
