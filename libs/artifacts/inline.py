@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from libs.artifacts.announce import create_upload
 from libs.artifacts.dimensions import size_of
 from libs.artifacts.objects import Objects
 from libs.artifacts.scripts import SETTLE_UPLOAD
 from libs.artifacts.sniff import EXTENSIONS, sniff
 from libs.artifacts.upload import Upload
-from libs.artifacts.uploads import create_upload
 from libs.errors import Unavailable, invalid
 from libs.limits import PIXELS_MAX
 from libs.store.client import Store

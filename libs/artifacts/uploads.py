@@ -12,34 +12,28 @@ The URL outlives that moment; the SHA-256 found then is checked again whenever t
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
-from libs.artifacts.arrival import UPLOAD_TYPES, Arrived, CountPages, examine
-from libs.artifacts.multipart import PartsError, part_bytes_of
-from libs.artifacts.names import clean_filename, upload_name
-from libs.artifacts.objects import URL_TTL_S_MAX, Objects
+from libs.artifacts.arrival import Arrived, CountPages, examine
+from libs.artifacts.multipart import PartsError
+from libs.artifacts.names import upload_name
+from libs.artifacts.objects import Objects
 from libs.artifacts.scripts import (
-    CREATE_UPLOAD,
     DISCARD_UPLOAD,
     EXPIRE_UPLOADS,
     RELEASE_UPLOAD,
     RETAIN_UPLOAD,
     SETTLE_UPLOAD,
 )
-from libs.artifacts.storage import storage_exceeded
 from libs.artifacts.upload import Upload, UploadedFile, find_upload, load_upload, not_found
 from libs.errors import Failure, Refusal, Unavailable, invalid
-from libs.ids import is_id, new_id
-from libs.limits import SINGLE_PUT_BYTES_MAX
+from libs.ids import is_id
 from libs.store.client import Store
 
 __all__ = [
     "COMPLETED_KEPT_S",
-    "PENDING_UPLOADS_MAX",
     "Upload",
     "UploadedFile",
     "complete_upload",
-    "create_upload",
     "discard_upload",
     "expire_uploads",
     "load_upload",
@@ -49,75 +43,9 @@ __all__ = [
 
 #: How long a completed upload waits for a job to use it.
 COMPLETED_KEPT_S = 86_400
-#: Uploads of one user that have a live URL and are not completed.
-PENDING_UPLOADS_MAX = 100
 #: How long the record of an upload whose object is gone still says so.
 _EPITAPH_MS = 86_400_000
 _SWEPT_AT_ONCE = 100
-_ALIASES = {"image/jpg": "image/jpeg", "application/x-ndjson": "application/jsonl"}
-
-
-async def create_upload(
-    store: Store,
-    objects: Objects,
-    user_id: str,
-    *,
-    filename: str,
-    content_type: str,
-    size_bytes: int,
-    url_ttl_s: int,
-    bytes_max: int,
-    pending_max: int = PENDING_UPLOADS_MAX,
-    stored_max: int | None = None,
-    in_parts: bool = False,
-) -> tuple[Upload, tuple[str, ...]]:
-    """A pending upload and the URL to PUT its bytes to, which works for `url_ttl_s` (a week at most).
-
-    `in_parts`: one URL for each part of `part_bytes_of(size_bytes)`, in order.
-
-    `stored_max` is how many bytes its user may store in all. Raises Refusal (422, or 429 with too many pending ones or
-    too much stored) and Unavailable.
-    """
-    filename, content_type = _checked(filename, content_type, size_bytes, bytes_max)
-    if not in_parts and size_bytes > SINGLE_PUT_BYTES_MAX:
-        raise invalid("#/multipart", f"more than {SINGLE_PUT_BYTES_MAX} bytes are sent in parts", "parts_needed")
-    upload_id, url_ttl_s = new_id("upload"), min(url_ttl_s, URL_TTL_S_MAX)
-    reply = await store.run(
-        CREATE_UPLOAD,
-        args=[
-            upload_id,
-            user_id,
-            filename,
-            content_type,
-            size_bytes,
-            url_ttl_s * 1_000,
-            pending_max,
-            -1 if stored_max is None else stored_max,
-        ],
-    )
-    if reply[0] == b"storage_exceeded":
-        raise storage_exceeded(stored_max)
-    if reply[0] == b"too_many":
-        detail = f"{pending_max} uploads are pending: complete one, or wait until one lapses"
-        raise Refusal("rate_limited", detail, retry_after_s=int(reply[1]) / 1_000)
-    created, expires = int(reply[1]), int(reply[2])
-    upload = Upload(upload_id, user_id, filename, content_type, size_bytes, "pending", created, expires)
-    if in_parts:
-        return await _begin(store, objects, upload, url_ttl_s)
-    return upload, (objects.presigned_put(upload.object_name, url_ttl_s),)
-
-
-async def _begin(store: Store, objects: Objects, upload: Upload, url_ttl_s: int) -> tuple[Upload, tuple[str, ...]]:
-    """Begin what is sent in parts. Its record is there before: what is begun and not noted has no parts and no URL."""
-    try:
-        begun = await objects.begin_parts(upload.object_name)
-    except Unavailable:
-        await store.run(DISCARD_UPLOAD, args=[upload.id, upload.user_id])
-        raise
-    await store.call("HSET", store.keys.upload + upload.id, "multipart", begun)
-    count = -(-upload.size_bytes // part_bytes_of(upload.size_bytes))
-    urls = [objects.presigned_part(upload.object_name, begun, at + 1, url_ttl_s) for at in range(count)]
-    return replace(upload, multipart=begun), tuple(urls)
 
 
 async def complete_upload(
@@ -197,20 +125,6 @@ async def expire_uploads(store: Store, objects: Objects, *, limit: int = _SWEPT_
         await _remove(objects, upload_name(user_id, upload_id, int(created)), begun)
         await store.run(RELEASE_UPLOAD, args=[upload_id, user_id, _EPITAPH_MS])
     return len(due) // 4
-
-
-def _checked(filename: str, content_type: str, size_bytes: int, bytes_max: int) -> tuple[str, str]:
-    try:
-        filename = clean_filename(filename)
-    except ValueError as wrong:
-        raise invalid("#/filename", str(wrong)) from None
-    content_type = content_type.partition(";")[0].strip().lower()
-    content_type = _ALIASES.get(content_type, content_type)
-    if content_type not in UPLOAD_TYPES:
-        raise invalid("#/content_type", f"one of {', '.join(sorted(UPLOAD_TYPES))} can be uploaded")
-    if not 1 <= size_bytes <= bytes_max:
-        raise invalid("#/size_bytes", f"an upload has 1 to {bytes_max} bytes", "out_of_range")
-    return filename, content_type
 
 
 async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int, count_pages: CountPages | None) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import httpx
 
+from libs.artifacts.announce import create_upload
 from libs.artifacts.objects import Objects
-from libs.artifacts.uploads import Upload, complete_upload, create_upload, load_upload
+from libs.artifacts.uploads import Upload, complete_upload, load_upload
 from libs.store.client import Store
 
 __all__ = ["BYTES_MAX", "Desk", "put"]

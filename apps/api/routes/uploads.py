@@ -12,8 +12,9 @@ from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
 from apps.api.views import upload_view
+from libs.artifacts.announce import create_upload
 from libs.artifacts.multipart import part_bytes_of
-from libs.artifacts.uploads import complete_upload, create_upload, discard_upload, load_upload
+from libs.artifacts.uploads import complete_upload, discard_upload, load_upload
 from libs.errors import Refusal
 
 __all__ = ["ROUTES"]

@@ -7,10 +7,11 @@ import io
 import pytest
 from PIL import Image
 
+from libs.artifacts.announce import create_upload
 from libs.artifacts.artifact import Artifact
 from libs.artifacts.objects import Objects
 from libs.artifacts.storage import ALL, forget_stored, stored_bytes
-from libs.artifacts.uploads import create_upload, expire_uploads
+from libs.artifacts.uploads import expire_uploads
 from libs.errors import Refusal
 from libs.jobs.lifecycle import claim, finish
 from libs.store.client import Store

@@ -8,10 +8,11 @@ import hashlib
 import httpx
 import pytest
 
+from libs.artifacts.announce import create_upload
 from libs.artifacts.multipart import part_bytes_of
 from libs.artifacts.objects import Objects
 from libs.artifacts.storage import stored_bytes
-from libs.artifacts.uploads import Upload, create_upload, discard_upload, expire_uploads, open_upload
+from libs.artifacts.uploads import Upload, discard_upload, expire_uploads, open_upload
 from libs.errors import Refusal, Unavailable
 from libs.limits import SINGLE_PUT_BYTES_MAX
 from tests.fakes.upload_desk import Desk
