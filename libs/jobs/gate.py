@@ -9,7 +9,10 @@ __all__ = ["open_gate", "shut_gate"]
 
 
 async def open_gate(store: Store, kind: str, *, places: int, in_flight_max: int) -> None:
-    """From now on workers hold at most so many jobs of this kind, and so many are with them or at its backend."""
+    """From now on workers hold at most so many jobs of this kind, and so many are with them or at its backend.
+
+    To be said now and then: places that stand for no job any more are freed by it.
+    """
     await store.run(OPEN_GATE, (), (kind, places, in_flight_max))
 
 

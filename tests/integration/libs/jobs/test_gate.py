@@ -132,6 +132,17 @@ async def test_a_kind_without_a_gate_cannot_be_shut_and_leaves_no_trace(store: S
     assert not await store.call("KEYS", store.keys.prefix + "gate*")
 
 
+async def test_a_place_of_a_job_whose_record_was_lost_is_freed_and_others_are_kept(store: Store) -> None:
+    await open_gate(store, "noop", places=2, in_flight_max=2)
+    ids = await submit_some(store, 3)
+    held = await claim_some(store)
+    assert [one.job_id for one in held] == ids[:2]
+    await store.call("DEL", store.keys.job + ids[0])
+    await open_gate(store, "noop", places=2, in_flight_max=2)
+    assert await store.call("SMEMBERS", store.keys.gate_desk + "noop") == [ids[1].encode()]
+    assert [one.job_id for one in await claim_some(store)] == ids[2:]
+
+
 async def test_a_call_that_comes_before_the_wait_is_not_lost(store: Store) -> None:
     (job_id,) = await submit_some(store, 1)
     held = await claim_some(store)
