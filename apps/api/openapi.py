@@ -13,7 +13,8 @@ from pydantic.json_schema import models_json_schema
 from apps.api.openapi_examples import EXAMPLES
 from apps.api.openapi_headers import COMPONENTS, PARAMETERS, STREAM_PARAMETERS, headers_of
 from apps.api.openapi_problems import PROBLEM, problem_answers
-from apps.api.routing import PUBLIC, Answer, Route
+from apps.api.routing import PUBLIC, Answer, Model, Route
+from apps.api.webhook_answers import TOLD
 from libs.access.api_key import SCOPES
 
 __all__ = ["openapi", "operation_id"]
@@ -65,6 +66,7 @@ def openapi(routes: Sequence[Route], version: str) -> dict[str, Any]:
         "info": {"title": "Arqade", "version": version, "description": _ABOUT},
         "security": [],
         "paths": paths,
+        "webhooks": {name: {"post": _told(name, model, schemas)} for name, model in TOLD.items()},
         "components": {
             "schemas": {**definitions.get("$defs", {}), "Problem": PROBLEM},
             "responses": refusals,
@@ -88,7 +90,18 @@ def _models(routes: Sequence[Route]) -> set[tuple[type[BaseModel], Mode]]:
         found |= {(model, "validation") for model in route.body if model is not None}
         bodies = (body for several in route.answers.values() for body in several)
         found |= {(body, "serialization") for body in bodies if not isinstance(body, str)}
-    return found
+    return found | {(model, "serialization") for model in TOLD.values()}
+
+
+def _told(name: str, model: Model, schemas: Schemas) -> dict[str, Any]:
+    """What a receiver of webhooks is sent: OpenAPI 3.1's `webhooks`."""
+    return {
+        "operationId": f"webhook_{name}",
+        "summary": inspect.getdoc(model),
+        "requestBody": {"required": True, "content": {_JSON: {"schema": schemas[model, "serialization"]}}},
+        "responses": {"2XX": {"description": "Received; anything else is tried again"}},
+        "security": [],
+    }
 
 
 def _operation(route: Route, schemas: Schemas, problems: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from apps.api.answers import Answer, Count, Job, Time
+from apps.api.batch_answers import Batch
 from libs.jobs.view import stamp
 from libs.webhooks.delivery import Delivery as StoredDelivery
 from libs.webhooks.delivery import DeliveryStatus
@@ -13,11 +15,10 @@ from libs.webhooks.endpoint import Endpoint as StoredEndpoint
 from libs.webhooks.endpoints import DEFAULT
 
 __all__ = [
+    "TOLD",
     "Delivery",
     "Endpoint",
-    "JobEvent",
     "NewSecret",
-    "Ping",
     "SigningSecret",
     "delivery_view",
     "endpoint_name",
@@ -108,6 +109,20 @@ class JobEvent(Answer):
     data: NumberedJob
 
 
+class NumberedBatch(Batch):
+    """A batch that is over; it has one event."""
+
+    sequence: Count
+
+
+class BatchEvent(Answer):
+    """What a receiver is told of a batch."""
+
+    type: str
+    timestamp: Time
+    data: NumberedBatch
+
+
 class PingData(Answer):
     """Which endpoint is tried."""
 
@@ -120,6 +135,10 @@ class Ping(Answer):
     type: Literal["webhook.ping"]
     timestamp: Time
     data: PingData
+
+
+#: What is sent to receivers, by what it is about.
+TOLD: Mapping[str, type[Answer]] = {"job": JobEvent, "batch": BatchEvent, "ping": Ping}
 
 
 def endpoint_name(endpoint_id: str) -> str:

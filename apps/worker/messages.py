@@ -15,6 +15,8 @@ import orjson
 
 from libs.archive.records import Records
 from libs.artifacts.objects import Objects
+from libs.batches.lookup import find_batch
+from libs.batches.view import batch_view
 from libs.jobs.view import job_view, signed_url, stamp
 from libs.store.client import Store
 from libs.webhooks.endpoint import Endpoint
@@ -105,8 +107,19 @@ async def _job(messages: Messages, due: Due) -> Subject | None:
     return Subject({**view, "sequence": due.sequence}, read_hook(job.webhook, job.webhook_to), job.traceparent)
 
 
+async def _batch(messages: Messages, due: Due) -> Subject | None:
+    batch = await find_batch(messages.store, due.about)
+    if batch is None or batch.user_id != due.user_id:
+        return None
+    return Subject({**batch_view(messages.objects, batch), "sequence": due.sequence})
+
+
 async def _ping(_messages: Messages, due: Due) -> Subject:
     return Subject({"webhook_id": due.about})
 
 
-_SUBJECTS: Mapping[str, Callable[[Messages, Due], Awaitable[Subject | None]]] = {"job": _job, "webhook": _ping}
+_SUBJECTS: Mapping[str, Callable[[Messages, Due], Awaitable[Subject | None]]] = {
+    "job": _job,
+    "batch": _batch,
+    "webhook": _ping,
+}

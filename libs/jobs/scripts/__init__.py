@@ -83,7 +83,9 @@ ADMIT_ITEMS = _script(
     *("clock.lua", "fair.lua", "settle.lua", "outbox.lua", "enter.lua", "batch.lua", "rest.lua", "admit_items.lua")
 )
 CANCEL_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "cancel_batch.lua", allow_oom=True)
-CLOSE_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "close_batch.lua", allow_oom=True)
+CLOSE_BATCH = _script(
+    *("clock.lua", "settle.lua", "outbox.lua", "batch.lua", "rest.lua", "close_batch.lua"), allow_oom=True
+)
 DRAFT_BATCH = _script("clock.lua", "batch.lua", "draft_batch.lua")
 FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=True)
 KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)

@@ -245,3 +245,13 @@ async def test_a_batch_that_was_never_admitted_is_swept_away(desk: Desk) -> None
     await desk.tend()
     assert await desk.objects.list(f"{caller.user_id}/") == ()
     assert not await desk.store.call("ZCARD", desk.store.keys.batches_due)
+
+
+async def test_the_endpoints_of_its_user_are_told_of_its_end_once(desk: Desk) -> None:
+    caller = await desk.caller()
+    await desk.store.call("SET", desk.store.keys.webhook_wants + caller.user_id, "batch.finished")
+    batch_id = await desk.submit(caller, items_of(3))
+    await desk.until_over(caller, batch_id)
+    ((_, entry),) = await desk.store.call("XRANGE", desk.store.keys.outbox, "-", "+")
+    told = {entry[i].decode(): entry[i + 1].decode() for i in range(0, len(entry), 2)}
+    assert (told["event"], told["about"], told["user"]) == ("batch.finished", batch_id, caller.user_id)
