@@ -12,6 +12,7 @@ import orjson
 from libs import limits
 from libs.access.plan import Limits
 from libs.artifacts.artifact import NewArtifact
+from libs.artifacts.png import without_texts
 from libs.artifacts.sniff import EXTENSIONS, sniff
 from libs.backends.comfyui import OutputFile
 from libs.backends.pictures import PICTURE_TYPES, clean_picture
@@ -139,12 +140,16 @@ def _output(wanted: WorkflowInput, ready: Ready, files: Sequence[OutputFile]) ->
 
 
 def _artifact(index: int, file: OutputFile, ready: Ready) -> NewArtifact:
-    """A file under the type that its bytes tell; with the seed where there is one, or the node of a caller's graph."""
+    """A file under the type that its bytes tell; with the seed where there is one, or the node of a caller's graph.
+
+    The graph of a registered workflow is not the caller's to see, and ComfyUI writes it into its pictures.
+    """
     content_type = sniff(file.data)
+    data = without_texts(file.data) if content_type == "image/png" and not ready.is_raw else file.data
     facts: dict[str, object] = {"node": file.node} if ready.is_raw else {}
     if len(ready.seeds) == 1:
         (facts["seed"],) = ready.seeds.values()
-    return NewArtifact(f"{index}.{EXTENSIONS[content_type]}", content_type, file.data, facts)
+    return NewArtifact(f"{index}.{EXTENSIONS[content_type]}", content_type, data, facts)
 
 
 KIND = Kind(

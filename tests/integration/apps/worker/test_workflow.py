@@ -228,3 +228,17 @@ async def test_what_could_not_be_checked_at_submission_is_checked_by_the_worker(
     assert workshop.runs == []
     assert (await grapher.me())["left"]["units_today"] == 99
     assert (await workshop.someone.me())["left"]["units_today"] == 100
+
+
+async def test_a_workflow_whose_worker_is_killed_is_drawn_once(workshop: Workshop) -> None:
+    admin = Customer(workshop.api.http, (await workshop.api.admin())["Authorization"].removeprefix("Bearer "))
+    graph = picture_graph(steps=100)
+    assert (await admin.post("/admin/workflows", {"name": "long", "graph": graph})).status_code == 201
+    for _ in range(2):
+        workshop.start_worker()
+    await workshop.workers_ready(2)
+    job_id = (await workshop.someone.job({"kind": "workflow", "input": {"workflow": "long"}}))["id"]
+    await workshop.at_work(job_id)
+    (await workshop.holder_of(job_id)).kill()
+    job = await workshop.finished(job_id)
+    assert (job["status"], job["error"], workshop.runs) == ("succeeded", None, [1])
