@@ -14,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Literal
 
 from anyio import to_thread
 
@@ -80,7 +81,9 @@ async def _round_before(store: Store, age_s: float) -> int:
 
 
 async def _archive_user(store: Store, objects: Objects, user_id: str, before_ms: int) -> int:
-    existed = await _exists(store, user_id)
+    standing = await _standing(store, user_id)
+    if standing == "erasing":
+        return 0  # their jobs are being forgotten
     reply = await store.call(
         "ZRANGEBYSCORE", store.keys.finished + user_id, "-inf", f"({before_ms}", "LIMIT", 0, _JOBS_OF_A_USER_MAX
     )
@@ -93,17 +96,19 @@ async def _archive_user(store: Store, objects: Objects, user_id: str, before_ms:
         async for batch in _batches(store, list(ids)):
             await _store_segment(objects, user_id, batch)
             moved += await _yield(store, user_id, batch)
-    if existed and not await _exists(store, user_id):
-        await erase_archive(objects, user_id)
+    if standing == "there" and await _standing(store, user_id) != "there":
+        await erase_archive(objects, user_id)  # they were erased meanwhile
     return moved
 
 
-async def _exists(store: Store, user_id: str) -> bool:
-    """Whether there is such a user, who is not being erased. A deployment without keys has a user without a record."""
+async def _standing(store: Store, user_id: str) -> Literal["there", "erasing", "none"]:
+    """Whether there is such a user. A deployment without keys has one without a record."""
     record, erasing = await asyncio.gather(
         store.call("EXISTS", store.keys.user + user_id), store.call("ZSCORE", store.keys.erasing, user_id)
     )
-    return bool(record) and erasing is None
+    if erasing is not None:
+        return "erasing"
+    return "there" if record else "none"
 
 
 async def _batches(store: Store, ids: Sequence[str]) -> AsyncIterator[list[_Finished]]:

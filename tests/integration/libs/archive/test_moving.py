@@ -199,6 +199,14 @@ async def test_a_user_who_is_erased_while_a_segment_is_stored_leaves_none(
     assert await names_with(objects, user.id) == []
 
 
+async def test_nothing_of_a_user_who_is_being_erased_is_archived(store: Store, objects: Objects) -> None:
+    user = await create_user(store, "ada@example.com", "free")
+    await canceled_jobs(store, user.id, 3)
+    await begin_erasure(store, user.id)
+    assert await archive_all(store, objects) == 0
+    assert await names_with(objects, user.id) == []
+
+
 async def test_an_erased_user_leaves_nothing_in_the_archive(store: Store, objects: Objects) -> None:
     user, other = [await create_user(store, f"{n}@example.com", "free") for n in range(2)]
     for one in (user, other):
