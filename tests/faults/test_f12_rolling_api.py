@@ -82,10 +82,10 @@ async def test_a_deployment_fails_no_request_and_no_follower_misses_anything(
 @contextlib.asynccontextmanager
 async def talking(yard: Yard) -> AsyncIterator[list[int]]:
     """A job that tells a number again and again, and ends; the numbers it told."""
-    claimed, said = await start(yard.store, QUEUE), list[int]()
+    claimed, said, over = await start(yard.store, QUEUE), list[int](), asyncio.Event()
 
     async def talk() -> None:
-        while True:
+        while not over.is_set():
             await report(yard.store, claimed.job_id, claimed.fence, event="log", data={"n": len(said)})
             said.append(len(said))
             await asyncio.sleep(TOLD_EVERY_S)
@@ -94,8 +94,8 @@ async def talking(yard: Yard) -> AsyncIterator[list[int]]:
     try:
         yield said
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        over.set()
+        await task
         await finish(yard.store, claimed.job_id, claimed.fence, "succeed")
 
 
