@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from libs.spool import Content
+
 __all__ = ["Artifact", "NewArtifact"]
 
 
@@ -18,7 +20,7 @@ class NewArtifact:
 
     name: str
     content_type: str
-    data: bytes
+    data: Content
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -13,8 +13,12 @@ from libs.artifacts.names import artifact_name, attempt_prefix, clean_filename
 from libs.artifacts.objects import Objects
 from libs.artifacts.sniff import EXTENSIONS, refine, sniff
 from libs.errors import Failure, Unavailable
+from libs.spool import Content, chunks_of, head_of
 
 __all__ = ["keep"]
+
+#: What tells a file's type and a picture's size: metadata may stand before the size.
+_HEAD_BYTES = 1024 * 1024
 
 
 async def keep(  # whose, which job, which attempt, what: the order of the object's name
@@ -51,9 +55,10 @@ def _is_filename(name: str) -> bool:
 
 
 def _described(prefix: str, index: int, new: NewArtifact) -> Artifact:
-    content_type = refine(sniff(new.data), new.content_type)
-    sha256 = hashlib.sha256(new.data).hexdigest()
-    size = size_of(new.data, content_type)
+    head = head_of(new.data, _HEAD_BYTES)
+    content_type = refine(sniff(head), new.content_type)
+    sha256 = _sha256(new.data)
+    size = size_of(head, content_type)
     return Artifact(
         name=new.name,
         content_type=content_type,
@@ -64,10 +69,17 @@ def _described(prefix: str, index: int, new: NewArtifact) -> Artifact:
     )
 
 
+def _sha256(content: Content) -> str:
+    digest = hashlib.sha256()
+    for chunk in chunks_of(content):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
 async def _store(objects: Objects, made: Sequence[Artifact], new: Sequence[NewArtifact]) -> None:
     lost: list[Unavailable] = []
 
-    async def put(artifact: Artifact, data: bytes) -> None:
+    async def put(artifact: Artifact, data: Content) -> None:
         try:
             await objects.put(artifact.object_name, data, artifact.content_type)
         except Unavailable as away:

@@ -34,6 +34,7 @@ from libs.artifacts.names import attachment
 from libs.artifacts.outage import as_unavailable, found
 from libs.artifacts.pool import ObjectPool
 from libs.errors import Unavailable
+from libs.spool import Content, Spool, chunks_of
 
 __all__ = ["URL_TTL_S_MAX", "Digest", "ObjectFacts", "Objects"]
 
@@ -49,6 +50,8 @@ _PROBE_READ_S = 1.5
 _REMOVED_AT_ONCE = 1_000
 _ENDPOINT = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)/?", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}")
+#: What S3 calls an object that came in parts: the MD5 of the parts' MD5s, and how many they were.
+_MD5_OF_PARTS = re.compile(r"[0-9a-f]{32}-[0-9]+")
 _ENCRYPTED = (
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-server-side-encryption-customer-algorithm",
@@ -131,8 +134,11 @@ class Objects:
             return await self._run(lambda: self._probe.bucket_exists(self.bucket), self._probe_limiter)
         return False
 
-    async def put(self, name: str, data: bytes, content_type: str) -> None:
-        """Store an object whole. What arrived otherwise than it was sent is removed, and Unavailable raised."""
+    async def put(self, name: str, data: Content, content_type: str) -> None:
+        """Store an object whole; one that lies on disk is sent from there, part by part.
+
+        What arrived otherwise than it was sent is removed, and Unavailable raised.
+        """
         await self._run(lambda: self._put(name, data, content_type))
 
     async def get(self, name: str, *, bytes_max: int, offset: int = 0, length: int = 0) -> bytes | None:
@@ -227,7 +233,10 @@ class Objects:
 
         return await to_thread.run_sync(told, abandon_on_cancel=True, limiter=limiter or self._limiter)
 
-    def _put(self, name: str, data: bytes, content_type: str) -> None:
+    def _put(self, name: str, data: Content, content_type: str) -> None:
+        if isinstance(data, Spool):
+            self._put_spool(name, data, content_type)
+            return
         # One part, whatever the size: the ETag of several parts is no digest of the whole.
         part_bytes = max(len(data), _PART_BYTES_MIN)
         stored = self._client.put_object(
@@ -237,6 +246,24 @@ class Objects:
             return
         with suppress(MinioException, HTTPError):
             self._client.remove_object(self.bucket, name)
+        raise Unavailable("objects", "the object store did not keep what it was sent")
+
+    def _put_spool(self, name: str, spool: Spool, content_type: str) -> None:
+        # One part after the other, so that no more than one is in memory.
+        stored = self._client.put_object(
+            self.bucket,
+            name,
+            spool.reader(),
+            len(spool),
+            content_type,
+            part_size=_CHAINED_PART_BYTES,
+            num_parallel_uploads=1,
+        )
+        etag = (stored.etag or "").lower()
+        is_whole = self._stat(name).size_bytes == len(spool)
+        if is_whole and (not _MD5_OF_PARTS.fullmatch(etag) or etag == _etag_of_parts(spool)):
+            return
+        self._client.remove_object(self.bucket, name)
         raise Unavailable("objects", "the object store did not keep what it was sent")
 
     def _chain(self, name: str, parts: Sequence[str], content_type: str, part_bytes_max: int) -> Digest:
@@ -301,6 +328,11 @@ class Objects:
             ObjectFacts(each.object_name or "", each.size or 0, each.etag or "", each.last_modified)
             for each in islice(names, limit)
         )
+
+
+def _etag_of_parts(spool: Spool) -> str:
+    digests = [hashlib.md5(part, usedforsecurity=False).digest() for part in chunks_of(spool, _CHAINED_PART_BYTES)]
+    return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
 
 
 def _host_of(endpoint: str, *, use_ssl: bool) -> tuple[str, bool]:

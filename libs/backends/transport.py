@@ -7,7 +7,6 @@ What is told of it never holds an address. (Addresses that callers choose go thr
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import httpx
 import orjson
 
 from libs.errors import Unavailable
+from libs.spool import Spooler, head_of
 
 __all__ = ["CONNECT_S", "REPLY_BYTES_MAX", "FileContent", "OversizeError", "Reply", "Transport"]
 
@@ -120,6 +120,12 @@ class Transport:
         """GET, read as a whole; raises Unavailable, and OversizeError past `bytes_max`."""
         return await self._call(self._client.build_request("GET", path, params=params), total_s, bytes_max)
 
+    async def save(
+        self, path: str, into: Spooler, *, params: Mapping[str, str], total_s: float | None = None, bytes_max: int
+    ) -> Reply:
+        """GET into a file, and a reply whose body is empty; raises as `get` does, having written what came."""
+        return await self._call(self._client.build_request("GET", path, params=params), total_s, bytes_max, into)
+
     async def post(self, path: str, body: Mapping[str, Any], *, total_s: float | None = None) -> Reply:
         """POST a JSON object; raises as `get` does."""
         return await self._send("POST", path, body, total_s)
@@ -144,13 +150,17 @@ class Transport:
             )
             return await self._call(request, total_s, REPLY_BYTES_MAX)
 
-    async def _call(self, request: httpx.Request, total_s: float | None, bytes_max: int) -> Reply:
+    async def _call(
+        self, request: httpx.Request, total_s: float | None, bytes_max: int, into: Spooler | None = None
+    ) -> Reply:
         total_s = total_s or self._call_s
         try:
             async with asyncio.timeout(total_s):
                 response = await self._client.send(request, stream=True)
                 try:
-                    body = await self._read(response, bytes_max)
+                    read = into or Spooler(bytes_max)
+                    await self._read(response, bytes_max, read)
+                    body = b"" if into else head_of(read.content(), bytes_max)
                     return Reply(self._part, response.status_code, body, _retry_after_s(response))
                 finally:
                     await response.aclose()
@@ -159,17 +169,15 @@ class Transport:
         except (httpx.HTTPError, httpx.StreamError, OSError) as error:
             raise Unavailable(self._part, f"{self._part} is not reachable ({type(error).__name__})") from error
 
-    async def _read(self, response: httpx.Response, bytes_max: int) -> bytes:
+    async def _read(self, response: httpx.Response, bytes_max: int, into: Spooler) -> None:
         """Read a body, counting: what its head says of its length is believed only where it says too much."""
-        read = io.BytesIO()
         declared = response.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared) > bytes_max:
             raise self._oversize(bytes_max)
         async for chunk in response.aiter_raw():
-            read.write(chunk)
-            if read.tell() > bytes_max:
+            if into.size_bytes + len(chunk) > bytes_max:
                 raise self._oversize(bytes_max)
-        return read.getvalue()
+            into.write(chunk)
 
     def _oversize(self, bytes_max: int) -> OversizeError:
         return OversizeError(self._part, f"an answer of {self._part} is larger than {bytes_max} bytes")

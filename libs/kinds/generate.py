@@ -124,8 +124,8 @@ def _pictures(files: Sequence[OutputFile], seeds: Sequence[int]) -> tuple[NewArt
 
 
 def _artifact(index: int, file: OutputFile, seed: int) -> NewArtifact:
-    content_type = sniff(file.data)
-    size = size_of(file.data, content_type) or Size(0, 0)
+    content_type = sniff(file.head)
+    size = size_of(file.head, content_type) or Size(0, 0)
     facts = {"seed": seed, "batch_index": index, "width": size.width, "height": size.height}
     return NewArtifact(f"{index}.png", content_type, file.data, facts)
 

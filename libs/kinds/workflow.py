@@ -20,6 +20,7 @@ from libs.errors import Failure, invalid
 from libs.kinds.kind import Attempt, Kind, Library, Needs, Offer, Output
 from libs.kinds.workflow_input import Order, WorkflowInput
 from libs.kinds.workflow_ready import Ready, make_ready
+from libs.spool import chunks_of
 from libs.workflows.definition import classes_of
 from libs.workflows.flaw import Flaw, refusal
 from libs.workflows.needs import needs_of
@@ -144,8 +145,10 @@ def _artifact(index: int, file: OutputFile, ready: Ready) -> NewArtifact:
 
     The graph of a registered workflow is not the caller's to see, and ComfyUI writes it into its pictures.
     """
-    content_type = sniff(file.data)
-    data = without_texts(file.data) if content_type == "image/png" and not ready.is_raw else file.data
+    content_type = sniff(file.head)
+    data = file.data
+    if content_type == "image/png" and not ready.is_raw:
+        data = without_texts(b"".join(chunks_of(data)))
     facts: dict[str, object] = {"node": file.node} if ready.is_raw else {}
     if len(ready.seeds) == 1:
         (facts["seed"],) = ready.seeds.values()

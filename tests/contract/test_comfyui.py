@@ -20,6 +20,7 @@ from libs.embedded.comfyui_standin import Standin
 from libs.ids import new_id
 from libs.kinds.generate import run
 from libs.kinds.generate_input import GenerateInput
+from libs.spool import chunks_of
 from tests.fakes.attempt import FakeAttempt, stop
 
 SIDE = 128
@@ -61,7 +62,7 @@ async def test_a_batch_becomes_as_many_pictures_of_the_wanted_size(comfyui: Comf
     assert [artifact.name for artifact in output.artifacts] == ["0.png", "1.png"]
     for index, artifact in enumerate(output.artifacts):
         assert artifact.facts == {"seed": 42 + index, "batch_index": index, "width": SIDE, "height": SIDE}
-        with Image.open(io.BytesIO(artifact.data)) as picture:
+        with Image.open(io.BytesIO(b"".join(chunks_of(artifact.data)))) as picture:
             assert (picture.format, picture.size) == ("PNG", (SIDE, SIDE))
 
 

@@ -7,13 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from libs.errors import Failure
+from libs.spool import Content, head_of, tail_of
 
-__all__ = ["OUTPUTS_MAX", "OUTPUT_BYTES_MAX", "OutputFile", "Saved", "list_saved", "require_picture"]
+__all__ = [
+    "OUTPUTS_MAX",
+    "OUTPUT_BYTES_MAX",
+    "OUTPUT_MEMORY_BYTES_MAX",
+    "OutputFile",
+    "Saved",
+    "list_saved",
+    "require_picture",
+]
 
 #: Ceilings of what one prompt may leave behind, all files together.
 OUTPUT_BYTES_MAX = 256 * 1024 * 1024
 OUTPUTS_MAX = 256
+#: So much of it is held in memory; what does not fit lies on disk.
+OUTPUT_MEMORY_BYTES_MAX = 8 * 1024 * 1024
+_HEAD_BYTES = 64 * 1024
 
+_SIGNATURE_BYTES = 16
 _PNG_END = b"IEND\xaeB`\x82"
 _SIGNATURES = {
     "png": (b"\x89PNG\r\n\x1a\n",),
@@ -31,7 +44,12 @@ class OutputFile:
     node: str
     media: str
     name: str
-    data: bytes
+    data: Content
+
+    @property
+    def head(self) -> bytes:
+        """As much of its beginning as tells what it is."""
+        return head_of(self.data, _HEAD_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +91,10 @@ def _file(node: str, media: str, entry: Mapping[str, Any]) -> Iterator[Saved]:
         yield Saved(node, media, name, subfolder, folder)
 
 
-def require_picture(name: str, data: bytes) -> None:
+def require_picture(name: str, data: Content) -> None:
     """Raise Failure where a file named as a picture is none, or only the beginning of one."""
     extension = name.rpartition(".")[2].lower()
     signatures = _SIGNATURES.get(extension)
-    whole = extension != "png" or data.endswith(_PNG_END)
-    if signatures and not (data.startswith(signatures) and whole):
+    whole = extension != "png" or tail_of(data, len(_PNG_END)) == _PNG_END
+    if signatures and not (head_of(data, _SIGNATURE_BYTES).startswith(signatures) and whole):
         raise Failure("backend_output_invalid", f"the backend left a .{extension} that is no picture", retryable=True)

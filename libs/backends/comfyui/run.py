@@ -15,13 +15,20 @@ from typing import Any
 
 from libs.backends.comfyui.follow import Follower
 from libs.backends.comfyui.listener import Listener
-from libs.backends.comfyui.outputs import OUTPUT_BYTES_MAX, OutputFile, list_saved, require_picture
+from libs.backends.comfyui.outputs import (
+    OUTPUT_BYTES_MAX,
+    OUTPUT_MEMORY_BYTES_MAX,
+    OutputFile,
+    list_saved,
+    require_picture,
+)
 from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.record import Record
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Submission, Watcher
 from libs.backends.transport import FileContent
 from libs.errors import ArqadeError, Failure, Unavailable
+from libs.spool import Content
 
 __all__ = ["Run", "prompt_id_of", "with_inputs", "with_prefix"]
 
@@ -190,13 +197,15 @@ class Run:
     async def _collect(self, record: Record) -> tuple[OutputFile, ...]:
         """Fetch every file; raises GoneError where one is gone, or where none came of a graph that saves."""
         files: list[OutputFile] = []
-        left = OUTPUT_BYTES_MAX
+        left, in_memory = OUTPUT_BYTES_MAX, OUTPUT_MEMORY_BYTES_MAX
         for saved in list_saved(record.outputs):
-            data = saved.text.encode() if saved.text is not None else await self._server.fetch(saved, left)
+            data: Content | None
+            data = saved.text.encode() if saved.text is not None else await self._server.fetch(saved, left, in_memory)
             if data is None:
                 raise GoneError
             require_picture(saved.name, data)
             left -= len(data)
+            in_memory -= len(data) if isinstance(data, bytes) else 0
             files.append(OutputFile(saved.node, saved.media, saved.name, data))
         if not files and any(map(_saves, self._graph.values())):
             raise GoneError

@@ -14,6 +14,7 @@ from libs.backends.comfyui.record import UNKNOWN, Record, read_history, read_job
 from libs.backends.comfyui.refusals import workflow_invalid
 from libs.backends.transport import FileContent, OversizeError, Reply, Transport
 from libs.errors import Failure, Unavailable
+from libs.spool import Content, Spooler
 
 __all__ = ["Graph", "Server"]
 
@@ -87,16 +88,20 @@ class Server:
             else:
                 return
 
-    async def fetch(self, saved: Saved, bytes_max: int) -> bytes | None:
-        """The bytes of an output; None when the file is gone. Raises Failure past `bytes_max`."""
+    async def fetch(self, saved: Saved, bytes_max: int, memory_bytes_max: int) -> Content | None:
+        """An output, on disk past so much memory; None when the file is gone. Raises Failure past `bytes_max`."""
         where = {"filename": saved.name, "subfolder": saved.subfolder, "type": saved.folder}
+        into = Spooler(memory_bytes_max)
         try:
-            reply = await self._http.get("/view", params=where, total_s=self._patience.fetch_s, bytes_max=bytes_max)
+            reply = await self._http.save(
+                "/view", into, params=where, total_s=self._patience.fetch_s, bytes_max=bytes_max
+            )
         except OversizeError:
             raise Failure("output_too_large", "the outputs of the workflow are too large to keep") from None
         if reply.status == _NOT_FOUND:
             return None
-        return reply.require_ok().body
+        reply.require_ok()
+        return into.content()
 
     async def upload(self, name: str, content: FileContent, *, subfolder: str) -> str:
         """Put a file into the server's input folder; what a graph calls it. One of the same name is replaced.

@@ -47,7 +47,7 @@ class Standin:
         self.faults = Faults(faults)
         self.sockets = Sockets()
         files = Files()
-        stage = Stage(self.sockets, files, self.faults, step_ms / 1_000)
+        self.stage = stage = Stage(self.sockets, files, self.faults, step_ms / 1_000)
         self.prompts = Prompts(Execution(stage, self.sockets, self.faults).run, self._after)
         self.routes = Routes(self.prompts, files, self.faults, generation, checkpoints)
         self._connections: set[asyncio.Task[None]] = set()

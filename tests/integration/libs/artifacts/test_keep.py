@@ -11,6 +11,7 @@ from libs.artifacts.keep import keep
 from libs.artifacts.objects import Objects
 from libs.errors import Failure, Unavailable
 from libs.ids import new_id
+from libs.spool import Spooler
 from tests.fakes.lying_store import answer, lying_store
 
 AT_MS = 1_772_323_199_999
@@ -125,3 +126,18 @@ async def test_cancelling_does_not_wait_for_a_hanging_store(user_id: str, job_id
             await keep(objects, user_id, job_id, AT_MS, 1, [new("a", b"x"), new("b", b"y")])
         assert time.monotonic() - started < 1
         objects.close()
+
+
+@pytest.mark.parametrize("size", [10_000, 40 * 1024 * 1024 + 1])
+async def test_a_file_on_disk_is_kept_from_there_whole(
+    objects: Objects, user_id: str, job_id: str, png: bytes, size: int
+) -> None:
+    spooler = Spooler(0)
+    spooler.write(png)
+    spooler.write(bytes(size))
+    content = spooler.content()
+    (kept,) = await keep(objects, user_id, job_id, AT_MS, 1, [NewArtifact("0.png", "image/png", content)])
+    whole = png + bytes(size)
+    assert (kept.size_bytes, kept.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert (kept.content_type, kept.facts) == ("image/png", {"width": 64, "height": 48})
+    assert await objects.get(kept.object_name, bytes_max=len(whole)) == whole

@@ -12,6 +12,7 @@ import pytest
 from libs.artifacts.objects import Objects
 from libs.artifacts.pool import ObjectPool
 from libs.errors import Unavailable
+from libs.spool import Spool, Spooler
 from tests.fakes.lying_store import LyingStore, answer, error, lying_store
 
 ETAG = "ETag"
@@ -137,3 +138,23 @@ async def test_many_callers_share_few_connections(liar: LyingStore) -> None:
     liar.say["GET"] = lambda _: answer("200 OK", b"data")
     assert await asyncio.gather(*(objects.get("a", bytes_max=4) for _ in range(50))) == [b"data"] * 50
     objects.close()
+
+
+def spool(size: int) -> Spool:
+    spooler = Spooler(0)
+    spooler.write(bytes(size))
+    content = spooler.content()
+    assert isinstance(content, Spool)
+    return content
+
+
+@pytest.mark.parametrize("told", [999, 1_001])
+async def test_a_file_from_disk_that_arrived_in_another_size_is_removed(
+    liar: LyingStore, objects: Objects, told: int
+) -> None:
+    liar.say["PUT"] = lambda _: answer("200 OK", ETag='"x"')
+    liar.say["HEAD"] = lambda _: answer("200 OK", length=told)
+    liar.say["DELETE"] = lambda _: answer("204 No Content")
+    with pytest.raises(Unavailable, match="did not keep what it was sent"):
+        await objects.put("a", spool(1_000), "text/plain")
+    assert liar.asked[-1] == "DELETE"
