@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from libs.kinds.kind import Input
 
@@ -32,8 +41,19 @@ def _present_name(sampler: Any) -> Any:
     return _OLD_SAMPLERS.get(sampler, sampler) if isinstance(sampler, str) else sampler
 
 
-#: Two sides of 2048 make 4,194,304 pixels, the most that a picture may have.
-Side = Annotated[int, Field(ge=64, le=2048, multiple_of=8)]
+def _not_null(side: Any) -> Any:
+    """A side may be left out, but null is none."""
+    if side is None:
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
+    return side
+
+
+#: Two sides of 2048 make 4,194,304 pixels, the most that a picture may have. One that is left out follows the others.
+Side = Annotated[
+    Annotated[int, Field(ge=64, le=2048, multiple_of=8)] | None,
+    BeforeValidator(_not_null),
+    WithJsonSchema({"type": "integer", "minimum": 64, "maximum": 2048, "multipleOf": 8}),
+]
 Name = Annotated[str, Field(min_length=1, max_length=255)]
 Strength = Annotated[float, Field(ge=-10, le=10, allow_inf_nan=False)]
 
@@ -62,8 +82,8 @@ class GenerateInput(Input):
         None, description="How far to go from `init_image`: 1 leaves nothing of it; absent: 0.75"
     )
     loras: Annotated[tuple[Lora, ...], Field(max_length=LORAS_MAX, strict=False)] = ()
-    width: Side | None = Field(None, description="Absent: 512, or as `init_image`; what stands over is cut off")
-    height: Side | None = Field(None, description="The same, for the height")
+    width: Side = Field(None, description="Absent: 512, or as `init_image`; what stands over is cut off")
+    height: Side = Field(None, description="The same, for the height")
     steps: Annotated[int, Field(ge=1, le=150)] = 20
     cfg_scale: Annotated[
         float, Field(ge=1, le=30, allow_inf_nan=False, validation_alias=AliasChoices("cfg_scale", "cfg"))
