@@ -31,7 +31,7 @@ _BREAKER_STATES: Final[tuple[State, ...]] = ("closed", "half_open", "open")
 
 
 async def list_backends(request: Request) -> Response:
-    """Every backend, and its breaker."""
+    """Every backend, its breaker and its servers."""
     backends = request.resources.backends.values()
     return Json({"data": await asyncio.gather(*[_view(request, backend) for backend in backends])})
 
@@ -156,6 +156,7 @@ def server_view(server: ConfiguredServer, found: ServerState) -> dict[str, Any]:
 
 ROUTES = [
     route("GET", "/api/v1/backends", list_backends, scope="backends:read", bucket="reads", answers={200: Backends}),
+    route("GET", "/admin/backends", list_backends, scope="admin", bucket="reads", answers={200: Backends}),
     route(
         "GET",
         "/api/v1/backends/{backend}/limiter",

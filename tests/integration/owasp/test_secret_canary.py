@@ -106,6 +106,7 @@ def flat(reply: Any) -> bytes:
 async def site(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> AsyncIterator[Site]:
     secret = {name: canary(name) for name in (*PEPPERS, *TOKENS)}
     secret |= {"redis password": valkey.password, "minio secret": s3.secret_key, "gemini": canary("gemini")}
+    secret["receiver token"] = canary("receiver token".replace(" ", "-"))
     told: dict[str, Any] = {name: secret[name] for name in (*PEPPERS, *TOKENS)}
     async with AsyncExitStack() as stack:
         standin = await stack.enter_async_context(Standin(step_ms=1).listening())
@@ -135,6 +136,18 @@ async def keys_in(store: Store, pepper: str) -> dict[str, str]:
     return {"api key": secret, "admin key": admin}
 
 
+async def hook(site: Site, said: dict[str, str]) -> dict[str, str]:
+    """A receiver that no name server knows, for all jobs and for one; what the job is to say of it."""
+    told = {
+        "url": f"https://receiver.invalid/{said['webhook path']}",
+        "bearer_token": site.secret["receiver token"],
+    }
+    made = await site.http.post("/api/v1/webhooks", json={**told, "events": ["job.succeeded"]}, headers=site.key)
+    assert made.status_code == 201, made.text
+    site.secret["signing secret"] = made.json()["secret"]
+    return told
+
+
 async def work(site: Site, said: dict[str, str]) -> None:
     """Two jobs that are run: one that succeeds, and one whose provider refuses our credential and quotes it."""
     order = {
@@ -142,6 +155,7 @@ async def work(site: Site, said: dict[str, str]) -> None:
         "input": {**PICTURE, "prompt": said["prompt"], "negative_prompt": said["negative prompt"]},
         "metadata": {said["metadata name"]: said["metadata"]},
         "fairness_key": said["fairness key"],
+        "webhook": await hook(site, said),
     }
     headers = site.key | {"Idempotency-Key": said["idempotency key"], "Prefer": "wait=20"}
     done = await site.http.post(JOBS, json=order, headers=headers | {"X-Anything": said["header"]})
@@ -194,7 +208,16 @@ async def mischief(site: Site, word: str) -> list[httpx.Response]:
 
 
 JSON = {"Content-Type": "application/json"}
-PLACES = ("prompt", "negative prompt", "metadata", "metadata name", "fairness key", "idempotency key", "header")
+PLACES = (
+    "prompt",
+    "negative prompt",
+    "metadata",
+    "metadata name",
+    "fairness key",
+    "idempotency key",
+    "header",
+    "webhook path",
+)
 
 
 async def test_what_goes_in_comes_out_nowhere(site: Site) -> None:
