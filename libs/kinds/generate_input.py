@@ -48,6 +48,11 @@ def _not_null(side: Any) -> Any:
     return side
 
 
+def _no_default(schema: dict[str, Any]) -> None:
+    """None stands for a side that was left out, and is not one that could be given."""
+    del schema["default"]
+
+
 #: Two sides of 2048 make 4,194,304 pixels, the most that a picture may have. One that is left out follows the others.
 Side = Annotated[
     Annotated[int, Field(ge=64, le=2048, multiple_of=8)] | None,
@@ -82,8 +87,10 @@ class GenerateInput(Input):
         None, description="How far to go from `init_image`: 1 leaves nothing of it; absent: 0.75"
     )
     loras: Annotated[tuple[Lora, ...], Field(max_length=LORAS_MAX, strict=False)] = ()
-    width: Side = Field(None, description="Absent: 512, or as `init_image`; what stands over is cut off")
-    height: Side = Field(None, description="The same, for the height")
+    width: Side = Field(
+        None, description="Absent: 512, or as `init_image`; what stands over is cut off", json_schema_extra=_no_default
+    )
+    height: Side = Field(None, description="The same, for the height", json_schema_extra=_no_default)
     steps: Annotated[int, Field(ge=1, le=150)] = 20
     cfg_scale: Annotated[
         float, Field(ge=1, le=30, allow_inf_nan=False, validation_alias=AliasChoices("cfg_scale", "cfg"))
