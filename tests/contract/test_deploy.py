@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from libs.kinds import KINDS
 from tests.contract.paths import ROOT, files, interpolated, known_variables, project, read, version
 
 BASE = ROOT / "deploy/k8s/base"
@@ -170,6 +171,28 @@ def test_only_workers_of_the_gpu_queue_reach_comfyui() -> None:
     assert len(policies) == 1
     senders = [sender for rule in policies[0]["ingress"] for sender in rule["from"]]
     assert [sender["podSelector"]["matchLabels"]["arqade/queue"] for sender in senders] == ["gpu"]
+
+
+def test_only_workers_of_the_net_queue_reach_the_internet_and_deliver_webhooks() -> None:
+    outward = [
+        policy["spec"]["podSelector"]["matchLabels"]["arqade/queue"]
+        for policy in of_kind("NetworkPolicy")
+        for rule in policy["spec"].get("egress", [])
+        if any("ipBlock" in receiver for receiver in rule["to"])
+    ]
+    assert outward == ["net"]
+    told = {
+        variables["WORKER_QUEUES"]: variables.get("WEBHOOK_SLOTS")
+        for pod in pods()
+        for container in pod["containers"]
+        if "WORKER_QUEUES" in (variables := {one["name"]: one.get("value") for one in container.get("env", [])})
+    }
+    assert told == {"gpu": "0", "cpu": "0", "net": None}
+
+
+def test_every_queue_has_its_workers_in_kubernetes() -> None:
+    served = {value for name, value in entries(manifests()) if name == "WORKER_QUEUES"}
+    assert {kind.queue for kind in KINDS.values()} <= served
 
 
 def test_kubernetes_denies_what_it_does_not_allow() -> None:
