@@ -8,9 +8,14 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
-__all__ = ["allow_cpu_s", "die_with_parent", "limit_memory", "no_network", "orphaned"]
+__all__ = ["UNREADABLE", "allow_cpu_s", "answer_once", "die_with_parent", "limit_memory", "no_network", "orphaned"]
+
+#: The exit code of a child that could make nothing of what it was given.
+UNREADABLE = 3
+
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _NETWORK = frozenset({"socket.bind", "socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"})
@@ -51,3 +56,23 @@ def no_network() -> None:
 def _refuse_network(event: str, _arguments: tuple[Any, ...]) -> None:
     if event in _NETWORK:
         raise PermissionError(f"{event} is not allowed in a child that decodes")
+
+
+def answer_once(make: Callable[[bytes], bytes], parent_pid: int, *, cpu_s_max: float, memory_bytes_max: int) -> int:
+    """The whole life of a child of `libs.backends.caged`: lock in, read the input, write what is made of it.
+
+    Returns the exit code. Whatever a decoder of foreign bytes raises means the same: UNREADABLE.
+    """
+    die_with_parent()
+    if orphaned(parent_pid):
+        return UNREADABLE
+    no_network()
+    limit_memory(memory_bytes_max)
+    allow_cpu_s(cpu_s_max)
+    try:
+        made = make(sys.stdin.buffer.read())
+    except Exception:  # noqa: BLE001  # a decoder raises what it likes
+        return UNREADABLE
+    sys.stdout.buffer.write(made)
+    sys.stdout.buffer.flush()
+    return 0
