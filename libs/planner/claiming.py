@@ -185,6 +185,8 @@ class Claiming(Steps):
             job.attempt += 1
             job.status, job.started = "running", True
             self.queued[job.user].discard(job.id)
+        else:
+            job.woken = False
         job.waiting = False
         queue.defer(job, visit.now_ms + visit.lease_ms)
         self._hand_over(job, visit)

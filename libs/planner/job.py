@@ -51,6 +51,8 @@ class Job:
     idempotency: str | None
     #: A provider works on it: it is running without a slot, a lease or a charge.
     waiting: bool = False
+    #: Its provider called back before its attempt began to wait: it is not to wait at all.
+    woken: bool = False
     cancel_requested: bool = False
     attempt: int = 0
     failures: int = 0

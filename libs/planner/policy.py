@@ -162,7 +162,8 @@ class Policy(Claiming):
         job.ended = fence
         if ending == "wait":
             job.waiting = True
-            self.queues[job.queue].defer(job, now_ms + (0 if job.cancel_requested else delay_ms))
+            self.queues[job.queue].defer(job, now_ms + (0 if job.cancel_requested or job.woken else delay_ms))
+            job.woken = False
             self._promote_next(job)
         elif ending in _STATUS:
             self._end(job, _STATUS[ending], payment, now_ms, used_s)
@@ -184,15 +185,20 @@ class Policy(Claiming):
             return "canceled" if job.status == "canceled" else "finished"
         if job.status == "running":
             job.cancel_requested = True
-            self.wake(job_id, now_ms)
+            if job.waiting:
+                self.wake(job_id, now_ms)
             return "requested"
         self._finish_unstarted(job, "canceled", now_ms)
         return "canceled"
 
     def wake(self, job_id: str, now_ms: int) -> None:
-        """Have a job looked at that waits at its provider; nothing when it is on its way already."""
+        """Have a job looked at that waits at its provider, or is about to; nothing when it is on its way already."""
         job = self.jobs.get(job_id)
-        if job is not None and job.waiting and job.id in (timed := self.queues[job.queue].timed):
+        if job is None:
+            return
+        if job.fence is not None and not job.waiting:
+            job.woken = True
+        elif job.waiting and job.id in (timed := self.queues[job.queue].timed):
             timed.put(job.id, now_ms)
 
     def sweep(self, name: str, most: int, offset: int, now_ms: int) -> tuple[int, int]:

@@ -78,7 +78,7 @@ class Steps:
 
     def _requeue(self, job: Job, now_ms: int, delay_ms: int) -> None:
         """Back to the queue: at once into its lane, else at a later time."""
-        job.status = "queued"
+        job.status, job.woken = "queued", False
         self.queued[job.user].add(job.id)
         if delay_ms > 0:
             self.queues[job.queue].defer(job, now_ms + delay_ms)

@@ -63,6 +63,6 @@ if known then
 end
 set_share(job.user, job.queue, ARGV[19], ARGV[20])
 local seq = enter(job, reserve_units(job.user, job.id, job.units))
-promote(job.user, job.queue)
+if job.run_at <= now then promote(job.user, job.queue) end
 if ask.limit > 0 then spend_tokens(ask.buckets, ask.window_us) end
 return answer(ask, 'admitted', seq)

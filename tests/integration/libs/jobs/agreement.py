@@ -68,6 +68,7 @@ def expected_record(job: Job) -> dict[str, Any]:
         "fence": job.fence,
         "ended": job.ended,
         "waiting": job.waiting,
+        "woken": job.woken,
         "started": job.started,
         "cancel": job.cancel_requested,
         "deadline": job.deadline_at_ms,
@@ -85,5 +86,5 @@ def read_record(record: dict[str, str]) -> dict[str, Any]:
     return {
         **{name: int(record.get(name, 0)) for name in counted},
         **{name: record.get(name) for name in ("status", "fence", "ended")},
-        **{name: name in record for name in ("waiting", "started", "cancel")},
+        **{name: name in record for name in ("waiting", "woken", "started", "cancel")},
     }
