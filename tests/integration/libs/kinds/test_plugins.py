@@ -32,12 +32,12 @@ def installed(tmp_path: Path) -> Path:
 
 
 def test_a_kind_of_another_package_has_everything_that_ours_have(installed: Path, tmp_path: Path) -> None:
-    text = b"%PDF-1.4 one two two"
+    text = b"one two two"
     with running_system(tmp_path, environment={"PYTHONPATH": str(installed)}) as system:
         headers = {"Authorization": f"Bearer {system.mint_api_key()}"}
         with httpx.Client(base_url=system.url, headers=headers, timeout=30) as client:
             assert "words" in {kind["name"] for kind in client.get("/api/v1/kinds").json()["data"]}
-            declared = {"filename": "a.pdf", "content_type": "application/pdf", "size_bytes": len(text)}
+            declared = {"filename": "a.jsonl", "content_type": "application/jsonl", "size_bytes": len(text)}
             upload = client.post("/api/v1/uploads", json=declared).json()
             httpx.put(upload["url"], content=text).raise_for_status()
             client.post(f"/api/v1/uploads/{upload['id']}/complete").raise_for_status()
