@@ -16,6 +16,7 @@ from apps.cli.infra import settings_lines
 from apps.cli.logs import following
 from apps.cli.parts import api_part, embedded_parts, public_host, reached_at, settings_for, worker_part
 from apps.cli.stop import Stop, Stopped
+from apps.cli.summary import show_system
 from apps.cli.supervisor import Supervisor
 from apps.settings import Settings
 from libs.embedded.data_dir import DataDir, write_private
@@ -55,7 +56,7 @@ def up(  # click passes options by name
         with following(data.path / "logs", enabled=verbose):
             system = _start(supervisor, data, settings, admin_key_file or data.admin_key_file)
             click.echo(json.dumps({"event": "ready", "url": system.url}))
-            screen.show_system(system.url, system.admin_key_file, data.path, settings)
+            show_system(system.url, system.admin_key_file, data.path, settings)
             supervisor.watch()
     except Stopped:
         screen.say("stopping")

@@ -39,7 +39,7 @@ async def test_an_image_in_the_order_becomes_an_upload_of_the_callers(api: Api, 
     assert answer.status_code == 202, answer.text
     job = answer.json()
     upload_id = job["input"]["upload"]
-    assert job["input"] == {"upload": upload_id, "regions": True, "language": "de"}
+    assert job["input"] == {"upload": upload_id, "regions": True, "language": "de", "cache": False}
     store = api.resources.cells.shared
     user_id = (await api.http.get("/api/v1/me", headers=bearer(secret))).json()["id"]
     assert (await load_job(store, user_id, job["id"])).input == job["input"]

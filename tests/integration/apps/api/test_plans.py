@@ -14,6 +14,7 @@ from libs.access.plan_numbers import numbers_of
 from libs.jobs.lifecycle import claim
 from tests.fakes.api import Api, bearer
 from tests.fakes.customers import Customer, customer_of
+from tests.fakes.hands import FLEET
 from tests.fakes.problems import pointers, refused
 from tests.integration.apps.api.conftest import MakeApi
 
@@ -128,7 +129,7 @@ async def test_a_raised_cap_lets_waiting_jobs_move_up_at_once(api: Api, admin: d
     user_id = (await someone.me())["id"]
     await api.http.patch(f"/admin/users/{user_id}", json={"overrides": {"slots": 4}}, headers=admin)
     assert await ready(api) == 4
-    assert len((await claim(api.resources.store, "w", ["gpu"], 10, 30)).jobs) == 4
+    assert len((await claim(api.resources.store, "w", ["gpu"], 10, 30, servers=FLEET)).jobs) == 4
 
 
 async def test_a_changed_plan_reaches_the_shares_of_its_users_and_of_nobody_else(
