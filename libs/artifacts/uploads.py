@@ -11,7 +11,9 @@ The URL outlives that moment; the SHA-256 found then is checked again whenever t
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import random
 
 from libs.artifacts.arrival import Arrived, CountPages, examine
 from libs.artifacts.multipart import PartsError
@@ -46,6 +48,7 @@ COMPLETED_KEPT_S = 86_400
 #: How long the record of an upload whose object is gone still says so.
 _EPITAPH_MS = 86_400_000
 _SWEPT_AT_ONCE = 100
+_AGAIN_S_MAX = 1.0
 
 
 async def complete_upload(
@@ -155,9 +158,16 @@ async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int, c
 
 
 async def _put_together(objects: Objects, upload: Upload, begun: str) -> None:
-    """Make the object of its parts; nothing happens when that was done before."""
+    """Make the object of its parts; nothing happens when that was done before.
+
+    A store may fail at what several ask for at once, though one of them has got it: ask once more, each in its turn.
+    """
     try:
-        parts = await objects.put_together(upload.object_name, begun, upload.size_bytes)
+        try:
+            parts = await objects.put_together(upload.object_name, begun, upload.size_bytes)
+        except Unavailable:
+            await asyncio.sleep(random.uniform(0, _AGAIN_S_MAX))
+            parts = await objects.put_together(upload.object_name, begun, upload.size_bytes)
     except PartsError as wrong:
         raise invalid("#/size_bytes", str(wrong), "wrong_parts") from None
     if parts is not None and not parts.whole:
