@@ -205,7 +205,7 @@ async def test_a_canceled_job_ends_its_prediction(studio: Studio) -> None:
     answer = await studio.api.http.delete(f"/api/v1/jobs/{job_id}", headers=bearer(studio.secret))
     assert answer.status_code == 202
     assert (await studio.finished(job_id))["status"] == "canceled"
-    assert studio.provider.figures()["statuses"].get("canceled") == 1
+    assert studio.count("canceled") == 1
 
 
 async def test_a_prediction_that_never_ends_is_ended_and_made_again(studio: Studio) -> None:
