@@ -55,7 +55,8 @@ class ApiState:
 
     def __post_init__(self) -> None:
         self.seal = Seal(self.pepper)
-        self.offers = Offers(self.resources.cells.shared)
+        servers = [server.name for backend in self.resources.backends.values() for server in backend.servers]
+        self.offers = Offers(self.resources.cells.shared, servers)
         self.checks = Checks(self.resources)
         self.waker = Waker(partial(wake, self.resources.store))
         self.egress_rules = self.settings.egress_rules

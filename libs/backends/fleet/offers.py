@@ -6,6 +6,7 @@ finds out.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,11 +16,11 @@ import orjson
 from libs.backends.comfyui.catalogue import read_catalogue
 from libs.backends.comfyui.node_class import NodeClass
 from libs.backends.configured import ConfiguredServer
-from libs.backends.fleet.needs import offered_digests
+from libs.backends.fleet.needs import Needs, offered_digests
 from libs.backends.fleet.scripts import OFFER
 from libs.store.client import Store
 
-__all__ = ["merged", "publish_all", "publish_server"]
+__all__ = ["may_be_met", "merged", "publish_all", "publish_server"]
 
 _KEPT_S = 86_400
 
@@ -49,6 +50,21 @@ async def publish_all(store: Store, fleet: str, servers: Iterable[ConfiguredServ
     known = [orjson.loads(stored) for stored in await store.call("MGET", *names) if stored]
     if known:
         await store.call("SET", store.keys.catalogue + fleet, orjson.dumps(merged(known)), "EX", _KEPT_S)
+
+
+async def may_be_met(store: Store, servers: Iterable[str], needs: Needs) -> bool:
+    """Whether one of these servers offers all of it, or may: what has not been written down is not known yet.
+
+    Raises Unavailable.
+    """
+    return any(await asyncio.gather(*[_may_offer(store, store.keys.offers + server, needs) for server in servers]))
+
+
+async def _may_offer(store: Store, offers: str, needs: Needs) -> bool:
+    is_known, offered = await asyncio.gather(
+        store.call("EXISTS", offers), store.call("SMISMEMBER", offers, *needs.digests)
+    )
+    return not is_known or all(offered)
 
 
 def merged(catalogues: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
