@@ -60,6 +60,10 @@ class Batch:
         """Whether the status is final."""
         return self.status != "running"
 
+    def is_kept(self, now_ms: int) -> bool:
+        """Whether it is over, and its retention is not."""
+        return self.finished_at_ms is not None and now_ms < self.finished_at_ms + self.retention_s * 1000
+
     @property
     def blocks(self) -> int:
         """How many blocks its items lie in."""

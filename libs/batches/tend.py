@@ -110,6 +110,8 @@ class Tender:
     async def _look_after(self, due: Due) -> float | None:
         """One look; in how many seconds the next one is due, None when the batch has said that itself."""
         batch = await find_batch(self.store, due.batch_id)
+        if batch is not None and batch.is_kept(due.now_ms):
+            return None  # somebody else closed it since it was taken
         if batch is None or batch.over:
             await self._forget(due)
             return None

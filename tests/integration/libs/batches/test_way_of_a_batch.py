@@ -19,6 +19,7 @@ from libs.errors import Refusal
 from libs.ids import new_id
 from libs.jobs.lifecycle import cancel, claim, finish, sweep
 from libs.jobs.lookup import load_job
+from libs.jobs.scripts import PROLONG_BATCH
 from libs.store.client import Store
 from tests.fakes.batches import Desk, items_of
 from tests.fakes.callers import submit
@@ -59,6 +60,19 @@ async def test_every_item_is_a_job_once_and_its_result_stands_at_its_place(desk:
     assert (await load_job(desk.store, caller.user_id, results[7]["job_id"])).input == {"n": 7}
     await whole(desk.store)
     check_at_rest(await take_snapshot(desk.store), ["cpu"])
+
+
+async def test_who_took_a_batch_before_its_end_and_looks_after_it_later_forgets_nothing(desk: Desk) -> None:
+    caller = await desk.caller()
+    batch_id = await desk.submit(caller, items_of(2))
+    (late,) = await desk.tender.take(1)
+    batch = await desk.until_over(caller, batch_id)
+    await desk.tender.tend(late)
+    assert len(await desk.results(batch)) == 2
+    await desk.store.run(PROLONG_BATCH, (), (late.member, 250))
+    assert (await load_batch(desk.store, caller.user_id, batch_id)).status == "finished"
+    due_ms = float(await desk.store.call("ZSCORE", desk.store.keys.batches_due, late.member))
+    assert due_ms >= (batch.finished_at_ms or 0) + batch.retention_s * 1000
 
 
 async def test_redis_holds_a_window_of_the_items(desk: Desk) -> None:
