@@ -137,10 +137,13 @@ class Courier:
         try:
             ending = await self._attempt(due, began)
         except asyncio.CancelledError:
-            ending = Ending("released")
+            ending = Ending("released", 0.0)
         except Unavailable as error:
             log.debug("delivery %s waits: %s", due.id, error)
-            ending = Ending("released")
+            ending = Ending("released", _WAITING_S)
+        except Exception:
+            log.exception("delivery %s could not be made", due.id)  # left to its lease it would come back for ever
+            ending = Ending("unmade", self._schedule.wait_s(due.tries), time.monotonic() - began, error="internal")
         outcome = await through_outages(lambda: finish(self._store, due, ending, self._schedule.span_s))
         self._tell(due, ending, outcome)
 
@@ -174,7 +177,7 @@ class Courier:
     def _tell(self, due: Due, ending: Ending, outcome: str) -> None:
         self._metrics.webhook_attempts.labels(outcome).inc()
         if outcome == "delivered":
-            self._metrics.webhook_lag_seconds.observe(max(0.0, time.time() - due.at_ms / 1000))
+            self._metrics.webhook_lag_seconds.observe((due.now_ms - due.at_ms) / 1000 + ending.took_s)
         if outcome == "disabled":
             log.warning("webhook endpoint %s is disabled: %s", due.endpoint_id, ending.status or ending.error)
 

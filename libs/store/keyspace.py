@@ -106,7 +106,7 @@ HEADS: dict[str, Head] = {
     "usage_month": Head("usagemonth:", "user:month", "HASH", "units used in a month, by kind", "400 d"),
     "ledger": Head("ledger:", "user", "STREAM", "every reservation, settlement and refund", "archived"),
     "failures": Head("failures:", "address digest", "STRING", "failed credentials from an address", "a minute"),
-    # webhooks; the endpoint of jobs' own webhooks has the id of their user
+    # webhooks; the endpoint of the webhooks that jobs and batches name has the id of their user
     "webhook": Head("webhook:", "endpoint", "HASH", "an endpoint", "until deleted"),
     "user_webhooks": Head("userwebhooks:", "user", "ZSET", "ids of a user's endpoints, oldest first", "while any"),
     "webhook_wants": Head("webhookwants:", "user", "STRING", "the events that a user's endpoints ask for", "while any"),
@@ -117,6 +117,13 @@ HEADS: dict[str, Head] = {
     "receiver_queue": Head("receiverqueue:", "receiver", "ZSET", "its deliveries, by when they are due", "30 d"),
     "receiver_flight": Head(
         "receiverflight:", "receiver or user", "ZSET", "deliveries under way, by their lease", "while any"
+    ),
+    "receivers_parked": Head(
+        "parked:",
+        "user",
+        "ZSET",
+        "receivers that wait for room among the user's deliveries, by since when",
+        "while any",
     ),
     "receivers": Head("receivers", "", "ZSET", "receivers by when they are due", "always"),
     "receivers_ailing": Head("ailing", "", "ZSET", "the same of those that fail", "always"),
@@ -232,6 +239,7 @@ class Keyspace:
     receiver: str
     receiver_queue: str
     receiver_flight: str
+    receivers_parked: str
     receivers: str
     receivers_ailing: str
     upload: str

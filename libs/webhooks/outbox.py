@@ -26,12 +26,15 @@ __all__ = [
 DISPATCH_MAX = 50
 _COUNTED_MAX = 1_000
 
-Outcome = Literal["delivered", "failed", "gone", "void", "released"]
+Outcome = Literal["delivered", "failed", "gone", "unmade", "void", "released"]
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A delivery to be tried now, the `tries`-th time; `fence` is what its ending must show."""
+    """A delivery to be tried now, the `tries`-th time; `fence` is what its ending must show.
+
+    `now_ms` is Redis's time: the one clock that all who deliver share.
+    """
 
     id: str
     fence: str
@@ -42,6 +45,7 @@ class Due:
     sequence: int
     at_ms: int
     tries: int
+    now_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How an attempt ended. `wait_s` until the next, None when that was the last; `status` of the answer, if any."""
+    """How an attempt ended. `wait_s` until the next, None when that was the last; `status` of the answer, if any.
+
+    `unmade`: nothing could be sent, which is our fault. `released`: handed back, no try is used up.
+    """
 
     outcome: Outcome
     wait_s: float | None = None
@@ -79,8 +86,9 @@ async def dispatch(store: Store, most: int = DISPATCH_MAX) -> int:
 
 async def take(store: Store, taker: str, *, lease_s: float, well: int, ailing: int) -> Taken:
     """Take deliveries that are due: so many from receivers that are well, so many from those that fail."""
-    next_due_ms, *replies = await store.run(TAKE, (), (taker, int(lease_s * 1000), well, ailing))
-    return Taken(tuple(map(_read_due, replies)), None if int(next_due_ms) < 0 else int(next_due_ms) / 1000)
+    now, next_due_ms, *replies = await store.run(TAKE, (), (taker, int(lease_s * 1000), well, ailing))
+    due = tuple(_read_due(reply, int(now)) for reply in replies)
+    return Taken(due, None if int(next_due_ms) < 0 else int(next_due_ms) / 1000)
 
 
 async def finish(store: Store, due: Due, ending: Ending, span_s: float) -> str:
@@ -108,6 +116,7 @@ async def count_waiting(store: Store) -> Pending:
     return Pending(entries, len(receivers), sum(sizes))
 
 
-def _read_due(reply: list[Any]) -> Due:
+def _read_due(reply: list[Any], now_ms: int) -> Due:
     delivery_id, fence, endpoint_id, user_id, event, about, sequence, at_ms = (word.decode() for word in reply[:8])
-    return Due(delivery_id, fence, endpoint_id, user_id, event, about, int(sequence), int(float(at_ms)), int(reply[8]))
+    tries = int(reply[8])
+    return Due(delivery_id, fence, endpoint_id, user_id, event, about, int(sequence), int(float(at_ms)), tries, now_ms)

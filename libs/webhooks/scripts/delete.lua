@@ -6,7 +6,7 @@
 
 if redis.call('HGET', KEY.webhook .. ARGV[2], 'user') ~= ARGV[1] then return 'not_found' end
 
-redis.call('DEL', KEY.webhook .. ARGV[2], KEY.receiver_queue .. ARGV[2], KEY.receiver .. ARGV[2])
+redis.call('UNLINK', KEY.webhook .. ARGV[2], KEY.receiver_queue .. ARGV[2], KEY.receiver .. ARGV[2])
 redis.call('ZREM', KEY.user_webhooks .. ARGV[1], ARGV[2])
 note_wants(ARGV[1])
 index(ARGV[2])

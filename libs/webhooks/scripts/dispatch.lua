@@ -1,4 +1,5 @@
--- Make deliveries of the oldest outbox entries, one for each endpoint that asked, and take the entries out.
+-- Make deliveries of the oldest outbox entries, one for each endpoint that asked, and take the entries out. Of a user who
+-- was erased meanwhile nothing is told.
 -- Needs: clock.lua receivers.lua message.lua
 --
 -- ARGV  1 how many entries at most
@@ -21,7 +22,9 @@ end
 for _, entry in ipairs(entries) do
   local event = {seed = entry[1]}
   for i = 1, #entry[2], 2 do event[entry[2][i]] = entry[2][i + 1] end
-  if event.receiver ~= '' then deliver(event.user, event.receiver, event) end
+  if event.receiver ~= '' and redis.call('EXISTS', KEY.webhook .. event.user) == 1 then
+    deliver(event.user, event.receiver, event)
+  end
   for _, endpoint in ipairs(endpoints_of(event.user)) do
     if string.find(endpoint[2], ' ' .. event.event .. ' ', 1, true) then deliver(endpoint[1], endpoint[1], event) end
   end

@@ -2,12 +2,14 @@
 -- Needs: clock.lua receivers.lua wants.lua
 --
 -- ARGV  1 delivery   2 fence   3 outcome   4 ms until the next try, -1 when that was the last
+--         of a released one: ms until it is due again
 --       5 ms it took   6 status of the answer or -   7 code of the error or -   8 how long a schedule takes, ms
 --   outcome  delivered
 --            failed      tried again later, if any try is left
 --            gone        the receiver wants nothing more
+--            unmade      nothing could be sent, and the receiver is not to blame; tried again like a failed one
 --            void        there is nothing to tell any more; the receiver is not to blame
---            released    handed back, nothing was sent
+--            released    handed back, no try is used up
 -- Returns  "delivered" | "retried" | "failed" | "released" | "disabled" (failed, and so is its endpoint) | "fenced"
 
 local LOG_MAX = 1000
@@ -20,6 +22,7 @@ local known = redis.call('HMGET', record, 'fence', 'user', 'endpoint', 'receiver
 if known[1] ~= fence then return 'fenced' end
 local user, endpoint, receiver, attempts = known[2], known[3], known[4], tonumber(known[5])
 local to_blame = outcome == 'failed' or outcome == 'gone'
+local again = outcome == 'failed' or outcome == 'unmade'
 local is_endpoint = endpoint == receiver
 
 local function note_attempt()
@@ -94,13 +97,13 @@ redis.call('HDEL', record, 'fence')
 dequeue(receiver, user, id)
 if outcome == 'released' then
   redis.call('HINCRBY', record, 'tries', -1)
-  come_back(0)
+  come_back(math.max(0, wait))
   index(receiver)
   return 'released'
 end
 note_attempt()
 note_health()
-local ended = outcome == 'delivered' and 'delivered' or (outcome ~= 'failed' or wait < 0) and 'failed'
+local ended = outcome == 'delivered' and 'delivered' or (not again or wait < 0) and 'failed'
 local reason = reason_to_disable()
 if ended then conclude(ended) else come_back(wait) end
 if reason then disable(reason) end

@@ -1,4 +1,5 @@
--- Receivers: what shares a fate, an endpoint or a host that jobs of one user name, and the queue of what it is to be told.
+-- Receivers: what shares a fate, an endpoint or a host that jobs and batches of one user name, and the queue of
+-- what it is to be told.
 --
 -- A delivery that is under way stays in its receiver's queue, at the end of its lease: when whoever has it dies, it comes
 -- due again by itself. Those that deliver find receivers in two indexes, by when the next delivery may be taken: the well
@@ -52,9 +53,15 @@ local function enqueue(receiver, id, due)
   if not listed or tonumber(listed) > due then index(receiver) end
 end
 
+-- Whichever receiver of the user has waited longest for room among their deliveries is looked at next.
+local function unpark(user)
+  local longest = redis.call('ZPOPMIN', KEY.receivers_parked .. user)
+  if longest[1] then index(longest[1], tonumber(longest[2])) end
+end
+
 -- Take a delivery out of its queue, and off the lists of what is under way.
 local function dequeue(receiver, user, id)
   redis.call('ZREM', KEY.receiver_queue .. receiver, id)
   redis.call('ZREM', KEY.receiver_flight .. receiver, id)
-  redis.call('ZREM', KEY.receiver_flight .. user, id)
+  if redis.call('ZREM', KEY.receiver_flight .. user, id) == 1 then unpark(user) end
 end

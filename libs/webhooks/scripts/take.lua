@@ -2,11 +2,10 @@
 -- Needs: clock.lua receivers.lua
 --
 -- ARGV  1 who takes   2 lease, ms   3 how many from the well   4 how many from the ailing
--- Returns  {ms until a receiver comes due (-1: none), delivery, …}
+-- Returns  {now (ms), ms until a receiver comes due (-1: none), delivery, …}
 --   delivery  {id, fence, endpoint, user, event, about, sequence, at, tries}
 
 local LOOKED_AT_MAX = 100
-local USER_BUSY_MS = 200
 local lease_end = digits(now + tonumber(ARGV[2]))
 local taken = {}
 
@@ -18,12 +17,20 @@ local function take(receiver, id, known)
   redis.call('ZADD', KEY.receiver_queue .. receiver, lease_end, id)
   redis.call('ZADD', KEY.receiver_flight .. receiver, lease_end, id)
   redis.call('ZADD', KEY.receiver_flight .. known[1], lease_end, id)
+  redis.call('ZREM', KEY.receivers_parked .. known[1], receiver)
   taken[#taken + 1] = {id, fence, known[2], known[1], known[3], known[4], known[5], known[6], tries}
+end
+
+-- The user has no room left: the receiver waits until one of their deliveries ends, or loses its lease. So thousands of
+-- receivers of one user are not looked at again and again.
+local function park(user, receiver)
+  redis.call('ZADD', KEY.receivers_parked .. user, 'NX', digits(now), receiver)
+  index(receiver, first_score(KEY.receiver_flight .. user))
 end
 
 -- Returns how many were taken.
 local function take_from(receiver, wanted)
-  local room, before, busy = math.min(wanted, room_of(receiver)), #taken, false
+  local room, before, busy = math.min(wanted, room_of(receiver)), #taken, nil
   local due = room > 0 and redis.call('ZRANGEBYSCORE', KEY.receiver_queue .. receiver, '-inf', digits(now),
     'LIMIT', 0, room) or {}
   for _, id in ipairs(due) do
@@ -31,12 +38,12 @@ local function take_from(receiver, wanted)
     if not known[1] then
       redis.call('ZREM', KEY.receiver_queue .. receiver, id)
     elseif under_way(known[1]) >= AT_ONCE_OF_USER then
-      busy = true
+      busy = known[1]
     else
       take(receiver, id, known)
     end
   end
-  index(receiver, busy and now + USER_BUSY_MS or now)
+  if busy then park(busy, receiver) else index(receiver, now) end
   return #taken - before
 end
 
@@ -52,4 +59,4 @@ take_by(KEY.receivers, tonumber(ARGV[3]))
 take_by(KEY.receivers_ailing, tonumber(ARGV[4]))
 local well, ailing = first_score(KEY.receivers), first_score(KEY.receivers_ailing)
 local next_due = math.min(well or math.huge, ailing or math.huge)
-return {next_due == math.huge and -1 or math.max(0, next_due - now), unpack(taken)}
+return {now, next_due == math.huge and -1 or math.max(0, next_due - now), unpack(taken)}

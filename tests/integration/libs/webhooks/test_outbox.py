@@ -17,6 +17,7 @@ from libs.webhooks.endpoints import (
     delete_endpoint,
     erase_webhooks,
     load_endpoint,
+    open_default,
     rotate_secret,
     update_endpoint,
 )
@@ -131,6 +132,7 @@ async def test_what_is_handed_back_has_cost_no_try(clocked: ClockedStore) -> Non
 
 async def test_an_entry_becomes_one_delivery_for_each_endpoint_that_asked(clocked: ClockedStore) -> None:
     asked, other = await endpoint(clocked), await endpoint(clocked, events=("job.failed",))
+    await open_default(clocked, SECRETS, USER)
     await say(clocked, "job.succeeded", receiver="0123456789abcdef")
     await say(clocked, "job.running")
     assert await dispatch(clocked) == 2
@@ -159,6 +161,69 @@ async def test_no_receiver_and_no_user_has_more_under_way_than_their_share(clock
         await finish(clocked, due, Ending("delivered", status=200), SCHEDULE.span_s)
     await clocked.pass_time(1_000)
     assert len((await look(clocked)).due) == 16
+
+
+async def test_receivers_of_a_user_without_room_wait_unseen_and_each_gets_its_turn(clocked: ClockedStore) -> None:
+    await open_default(clocked, SECRETS, USER)
+    for n in range(130):
+        await say(clocked, "job.succeeded", f"job_{n}", receiver=f"{n:016x}")
+    while await dispatch(clocked):
+        pass
+    under_way = list((await look(clocked)).due)
+    assert len(under_way) == 16
+    while (found := await look(clocked)).next_due_s == 0:
+        assert found.due == ()
+    assert found.next_due_s == LEASE_S, "nobody is looked at before something ends"
+    seen = {due.about for due in under_way}
+    for _ in range(130):
+        if under_way:
+            await finish(clocked, under_way.pop(0), Ending("delivered", status=200), SCHEDULE.span_s)
+        under_way += (await look(clocked)).due
+        assert len(under_way) <= 16
+        seen |= {due.about for due in under_way}
+    assert len(seen) == 130
+    assert await clocked.call("KEYS", "arqade:receiver*") == []
+    assert await clocked.call("KEYS", "arqade:parked*") == []
+
+
+async def test_receivers_that_waited_come_back_when_leases_are_lost(clocked: ClockedStore) -> None:
+    hooks = [await endpoint(clocked) for _ in range(6)]
+    sent = {(await send_ping(clocked, USER, hook.id)).id for hook in hooks for _ in range(4)}
+    assert len((await look(clocked)).due) == 16
+    assert (await look(clocked)).due == ()
+    await clocked.pass_time(int(LEASE_S * 1000))
+    arrived = set[str]()
+    for count in (16, 8):
+        again = (await look(clocked)).due
+        assert len(again) == count
+        for due in again:
+            await finish(clocked, due, Ending("delivered", status=200), SCHEDULE.span_s)
+            arrived.add(due.id)
+    assert arrived == sent
+
+
+async def test_what_we_could_not_make_is_tried_again_and_its_receiver_is_not_to_blame(clocked: ClockedStore) -> None:
+    hook = await endpoint(clocked)
+    sent = await send_ping(clocked, USER, hook.id)
+    for _ in SCHEDULE.pauses_s:
+        due = await one(clocked)
+        wait_s = SCHEDULE.wait_s(due.tries)
+        outcome = await finish(clocked, due, Ending("unmade", wait_s, error="internal"), SCHEDULE.span_s)
+        assert outcome == ("retried" if wait_s else "failed")
+        await clocked.pass_time(int((wait_s or 0) * 1000))
+    delivery = await load_delivery(clocked, hook.id, sent.id)
+    assert (delivery.status, {attempt.error for attempt in delivery.attempts}) == ("failed", {"internal"})
+    found = await load_endpoint(clocked, USER, hook.id)
+    assert (found.disabled, found.failing_since_ms) == (None, None)
+
+
+async def test_what_waits_for_us_is_not_taken_again_at_once(clocked: ClockedStore) -> None:
+    hook = await endpoint(clocked)
+    await send_ping(clocked, USER, hook.id)
+    await finish(clocked, await one(clocked), Ending("released", 1.0), SCHEDULE.span_s)
+    assert await look(clocked) == Taken((), 1.0)
+    await clocked.pass_time(1_000)
+    assert (await one(clocked)).tries == 1
 
 
 async def test_the_ailing_get_one_at_a_time_and_no_slot_of_the_well(clocked: ClockedStore) -> None:
@@ -229,6 +294,7 @@ async def test_nothing_is_left_of_what_is_deleted_or_erased(clocked: ClockedStor
     for hook in hooks:
         for _ in range(5):
             await send_ping(clocked, USER, hook.id)
+    await open_default(clocked, SECRETS, USER)
     await say(clocked, "job.succeeded", receiver="0123456789abcdef")
     await dispatch(clocked)
     under_way = (await look(clocked)).due
@@ -237,5 +303,7 @@ async def test_nothing_is_left_of_what_is_deleted_or_erased(clocked: ClockedStor
     await erase_webhooks(clocked, USER)
     for due in under_way[1:]:
         assert await finish(clocked, due, Ending("delivered", status=200), SCHEDULE.span_s) == "fenced"
+    await say(clocked, "job.succeeded", receiver="0123456789abcdef")  # told too late
+    await dispatch(clocked)
     left = [key.decode() for key in await clocked.call("KEYS", "arqade:*")]
     assert left in ([], ["arqade:outbox"])

@@ -48,6 +48,9 @@ def test_no_retry_after_brings_a_try_back() -> None:
         ("Sat, 21 Nov 2026 12:00:30 GMT", 30),
         ("Sat, 21 Nov 2026 11:00:00 GMT", 0),
         ("Sat, 21 Nov 99999 11:00:00 GMT", 0),
+        ("Sat, 21 Nov 99999999999 11:00:00 GMT", 0),
+        ("Sat, 21 Nov 2026 12:00:00 +9999", 0),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", 251_607_124_739),
     ],
 )
 def test_either_form_of_the_header_is_read_and_nothing_else(text: str | None, seconds: float) -> None:
