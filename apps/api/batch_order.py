@@ -18,6 +18,7 @@ from apps.api.body import parse_json
 from apps.api.order import Envelope, apply
 from apps.api.request import Request
 from apps.api.validation import validated
+from apps.api.webhook_bodies import BatchWebhook
 from libs import limits
 from libs.artifacts.upload import Upload
 from libs.batches.items import Item, ItemTooLargeError, ItemWriter
@@ -42,6 +43,7 @@ class BatchEnvelope(BaseModel):
     )
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
     metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+    webhook: BatchWebhook | None = None
 
 
 class NewBatch(BatchEnvelope):

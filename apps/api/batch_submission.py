@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from apps.api.batch_order import BatchEnvelope, Sources, write_items
 from apps.api.order import idempotency_of, kind_named
 from apps.api.request import Request
+from apps.api.webhook_bodies import hook_of
 from libs.admission.rate import RefusedRate
 from libs.batches.admit import BatchAdmission, BatchApplication, admit_batch, look_batch
 from libs.batches.batch import Batch
@@ -49,7 +50,8 @@ async def submit_batch(
         metadata=wanted.metadata,
         idempotency=idempotency_of(request, route),
         fingerprint=hashlib.sha256(f"{route} {digest}".encode()).hexdigest(),
-        traceparent=request.headers.get("traceparent"),
+        traceparent=request.traceparent,
+        hook=await hook_of(request, wanted.webhook) if wanted.webhook else None,
     )
     rules = (request.resources.queue_rule, request.api.rate_rule)
     try:

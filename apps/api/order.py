@@ -143,7 +143,7 @@ async def apply(
         metadata=envelope.metadata,
         idempotency=idempotency_of(request, route),
         fingerprint=fingerprint(body),
-        traceparent=request.headers.get("traceparent"),
+        traceparent=request.traceparent,
         retry_of=retry_of,
         hook=await hook_of(request, envelope.webhook) if envelope.webhook else hook,
         result=result_digest(kind, wanted, [*uploads, *stored], _whose(request.caller)),

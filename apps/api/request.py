@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import starlette.requests
 
 from apps.api.state import ApiState
+from apps.api.trace import read_traceparent
 from apps.resources import Resources
 from libs.access.caller import Caller
 from libs.admission.rate import Rate
@@ -46,6 +47,11 @@ class Request(starlette.requests.Request):
     def actor(self) -> Actor:
         """The caller as the audit log names them."""
         return Actor(self.caller.user_id, self.caller.api_key_id, self.id)
+
+    @property
+    def traceparent(self) -> str | None:
+        """The caller's place in a trace, if it told one."""
+        return read_traceparent(self.headers.getlist("traceparent"))
 
     @property
     def home(self) -> Store:

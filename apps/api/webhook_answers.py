@@ -36,7 +36,8 @@ class EndpointLinks(Answer):
 
 
 class Endpoint(Answer):
-    """A webhook endpoint. `default` is that of the webhooks that jobs name themselves: it has no URL of its own.
+    """A webhook endpoint. `default` is that of the webhooks that jobs and batches name themselves: it has no URL
+    of its own.
 
     `pending` deliveries are on their way; `dropped` ones found 100,000 others waiting.
     """
@@ -67,7 +68,7 @@ class NewSecret(Endpoint):
 
 
 class SigningSecret(Answer):
-    """What the webhooks that jobs name themselves are signed with."""
+    """What the webhooks that jobs and batches name themselves are signed with."""
 
     secret: str
 

@@ -1,4 +1,4 @@
-"""What callers say of webhooks: the bodies of the routes, and the webhook that a job names for itself."""
+"""What callers say of webhooks: the bodies of the routes, and the webhook that a job or a batch names for itself."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from libs import limits
 from libs.egress import Target, UrlError, parse_target
 from libs.errors import invalid
 from libs.webhooks.endpoints import open_default
-from libs.webhooks.event import DEFAULT_EVENTS, JOB_ENDINGS
+from libs.webhooks.event import BATCH_EVENTS, DEFAULT_EVENTS, JOB_ENDINGS
 from libs.webhooks.hook import Hook, receiver_of
 
-__all__ = ["EndpointChanges", "JobWebhook", "NewEndpoint", "hook_of", "target_of"]
+__all__ = ["BatchWebhook", "EndpointChanges", "JobWebhook", "NewEndpoint", "hook_of", "target_of"]
 
 JobEvent = Literal[
     "job.scheduled", "job.queued", "job.running", "job.succeeded", "job.failed", "job.canceled", "job.expired"
 ]
-Event = Literal[JobEvent, "batch.finished", "batch.canceled"]
+BatchEvent = Literal["batch.finished", "batch.canceled"]
+Event = Literal[JobEvent, BatchEvent]
 #: b64token of RFC 6750: what may stand in a header, and nothing that would end it.
 Token = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9._~+/-]+=*$", min_length=1, max_length=limits.WEBHOOK_TOKEN_LENGTH_MAX)
@@ -38,6 +39,14 @@ class JobWebhook(Body):
 
     url: str
     events: Annotated[list[JobEvent], Field(min_length=1, max_length=32)] = list(JOB_ENDINGS)
+    bearer_token: Token | None = None
+
+
+class BatchWebhook(Body):
+    """A webhook of one batch: where its event goes, whichever it is when nobody says."""
+
+    url: str
+    events: Annotated[list[BatchEvent], Field(min_length=1, max_length=32)] = list(BATCH_EVENTS)
     bearer_token: Token | None = None
 
 
@@ -79,11 +88,11 @@ def target_of(request: Request, url: str, where: str = "#/url") -> Target:
         raise invalid(where, str(error), "url_not_allowed") from None
 
 
-async def hook_of(request: Request, wanted: JobWebhook) -> Hook:
-    """The webhook as the job's record keeps it; from now on its user has a secret that such are signed with."""
+async def hook_of(request: Request, wanted: JobWebhook | BatchWebhook) -> Hook:
+    """The webhook as a record keeps it; from now on its user has a secret that such are signed with."""
     target = target_of(request, wanted.url, "#/webhook/url")
     user_id, secrets = request.caller.user_id, request.resources.webhook_secrets
     await open_default(request.home, secrets, user_id)
-    words = tuple(dict.fromkeys(event.removeprefix("job.") for event in wanted.events))
+    words = tuple(dict.fromkeys(event.partition(".")[2] for event in wanted.events))
     token = secrets.seal(wanted.bearer_token, user_id) if wanted.bearer_token else None
     return Hook(wanted.url, receiver_of(user_id, target.authority), words, token)

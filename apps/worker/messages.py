@@ -6,7 +6,6 @@ entry in `_SUBJECTS`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -84,13 +83,12 @@ class Messages:
         return Message(url, headers, body)
 
     def _signature(self, endpoint: Endpoint, due: Due, body: bytes) -> dict[str, str]:
-        """By the machine's clock: it is what receivers compare with their own."""
-        now_s = time.time()
-        names = endpoint.secrets_at(now_s * 1000)
+        """By Redis's clock: receivers refuse what a worker signs whose own is minutes off."""
+        names = endpoint.secrets_at(due.now_ms)
         keys = [key for name in names if (key := self._secrets.signing_key(endpoint.id, name)) is not None]
         if not keys:
             raise UnsignableError("the pepper of its secret is known no more: its owner has to rotate it")
-        return signed_headers(keys, due.id, int(now_s), body)
+        return signed_headers(keys, due.id, due.now_ms // 1000, body)
 
     def _token(self, sealed: str, user_id: str) -> str:
         token = self._secrets.unseal(sealed, user_id)
@@ -111,7 +109,8 @@ async def _batch(messages: Messages, due: Due) -> Subject | None:
     batch = await find_batch(messages.store, due.about)
     if batch is None or batch.user_id != due.user_id:
         return None
-    return Subject({**batch_view(messages.objects, batch), "sequence": due.sequence})
+    view = {**batch_view(messages.objects, batch), "sequence": due.sequence}
+    return Subject(view, read_hook(batch.webhook, batch.webhook_to), batch.traceparent)
 
 
 async def _ping(_messages: Messages, due: Due) -> Subject:

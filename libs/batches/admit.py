@@ -16,6 +16,7 @@ from libs.admission.verdict import EXTRA, rates_of, refusal_of
 from libs.errors import Refusal, Unavailable
 from libs.jobs.scripts import ADMIT_BATCH
 from libs.store.client import Store
+from libs.webhooks.hook import Hook
 
 __all__ = ["BatchAdmission", "BatchApplication", "admit_batch", "look_batch"]
 
@@ -37,6 +38,7 @@ class BatchApplication:
     idempotency: str | None = None
     fingerprint: str = ""
     traceparent: str | None = None
+    hook: Hook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +161,6 @@ def _members(caller: Caller, wanted: BatchApplication, queue_rule: QueueRule) ->
         members += ["metadata", orjson.dumps(wanted.metadata)]
     if wanted.traceparent:
         members += ["traceparent", wanted.traceparent]
+    if wanted.hook:
+        members += wanted.hook.members()
     return members

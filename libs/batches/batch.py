@@ -47,6 +47,9 @@ class Batch:
     priority: int = 0
     fairness_key: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    traceparent: str | None = None
+    webhook: bytes | None = None
+    webhook_to: bytes | None = None
     cancel_requested_at_ms: int | None = None
     finished_at_ms: int | None = None
     rest_from: int | None = None
@@ -115,7 +118,9 @@ def read_batch(batch_id: str, record: Mapping[bytes, bytes]) -> Batch:
     def perhaps(name: bytes) -> int | None:
         return int(record[name]) if name in record else None
 
-    fairness_key = record.get(b"fairness_key")
+    def text(name: bytes) -> str | None:
+        return record[name].decode() if name in record else None
+
     return Batch(
         id=batch_id,
         user_id=record[b"user"].decode(),
@@ -134,8 +139,11 @@ def read_batch(batch_id: str, record: Mapping[bytes, bytes]) -> Batch:
         artifact_url_ttl_s=number(b"url_ttl"),
         counts=_counts(record),
         priority=number(b"priority"),
-        fairness_key=None if fairness_key is None else fairness_key.decode(),
+        fairness_key=text(b"fairness_key"),
         metadata=orjson.loads(record.get(b"metadata", b"{}")),
+        traceparent=text(b"traceparent"),
+        webhook=record.get(b"webhook"),
+        webhook_to=record.get(b"webhook_to"),
         cancel_requested_at_ms=perhaps(b"cancel"),
         finished_at_ms=perhaps(b"finished"),
         rest_from=perhaps(b"rest_from"),

@@ -11,6 +11,7 @@
     outbox      from a change of status to a delivery, taken under a lease and ended under its fence
 
 A change of status writes an outbox entry in its own script. Another script makes a delivery of it for each endpoint, in
-the queue of its receiver. A receiver is what shares a fate: an endpoint, or a host that jobs of one user name. What a
-dead one can hold up is its own queue: so many at once a receiver, so many a user, and half of the slots for the ailing.
+the queue of its receiver. A receiver is what shares a fate: an endpoint, or a host that jobs and batches of one user
+name. What a dead one can hold up is its own queue: so many at once a receiver, so many a user, and half of the slots
+for the ailing.
 """

@@ -1,4 +1,4 @@
-"""Who is told of events: an endpoint, as it is stored; a user's id names the one of their jobs' own webhooks."""
+"""Who is told of events: an endpoint, as it is stored; a user's id names the one of their jobs' and batches' own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ DisabledReason = Literal["owner", "gone", "failing"]
 class Endpoint:
     """An endpoint. Times are milliseconds of Redis's clock since the epoch; None where it has not happened.
 
-    The endpoint of jobs' own webhooks has no URL, events or token: each job names its own. `former` is the secret
-    before this one, good until `former_until_ms`. `dropped` counts events that found the queue full.
+    The endpoint of jobs' and batches' own webhooks has no URL, events or token: each names its own. `former` is the
+    secret before this one, good until `former_until_ms`. `dropped` counts events that found the queue full.
     """
 
     id: str
@@ -42,7 +42,7 @@ class Endpoint:
 
     @property
     def of_jobs(self) -> bool:
-        """Whether it stands for the webhooks that a user's jobs name themselves."""
+        """Whether it stands for the webhooks that a user's jobs and batches name themselves."""
         return self.id == self.user_id
 
     def secrets_at(self, now_ms: float) -> tuple[SecretName, ...]:

@@ -1,4 +1,4 @@
-"""Endpoints in Redis: create, list, find, change, rotate, delete; and the one of jobs' own webhooks."""
+"""Endpoints in Redis: create, list, find, change, rotate, delete; and the one of jobs' and batches' own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
     "update_endpoint",
 ]
 
-#: What callers call the endpoint of their jobs' own webhooks.
+#: What callers call the endpoint of their jobs' and batches' own webhooks.
 DEFAULT: Final = "default"
 
 _FIRST = 1
@@ -84,7 +84,7 @@ async def load_endpoint(store: Store, user_id: str, endpoint_id: str) -> Endpoin
 
 
 async def open_default(store: Store, secrets: Secrets, user_id: str) -> Endpoint:
-    """The endpoint of jobs' own webhooks, made when it is asked for the first time."""
+    """The endpoint of jobs' and batches' own webhooks, made when it is asked for the first time."""
     record = store.keys.webhook + user_id
     first = str(SecretName(_FIRST, secrets.pepper))
     *_, stored = await asyncio.gather(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DEFAULT_EVENTS", "EVENTS", "JOB_ENDINGS", "JOB_EVENTS", "PING"]
+__all__ = ["BATCH_EVENTS", "DEFAULT_EVENTS", "EVENTS", "JOB_ENDINGS", "JOB_EVENTS", "PING"]
 
 JOB_EVENTS: Final = (
     "job.scheduled",
@@ -17,6 +17,7 @@ JOB_EVENTS: Final = (
 )
 #: What is told of a job when nobody says.
 JOB_ENDINGS: Final = ("job.succeeded", "job.failed", "job.canceled", "job.expired")
+#: What is told of a batch; it has one of them.
 BATCH_EVENTS: Final = ("batch.finished", "batch.canceled")
 
 #: What an endpoint may ask for, and what it is told of when nobody says.

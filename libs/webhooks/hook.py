@@ -1,4 +1,4 @@
-"""A webhook that one job (or batch) names for itself, as its record keeps it.
+"""A webhook that one job or batch names for itself, as its record keeps it.
 
 The scripts read the member `webhook` alone: the receiver and the words that are told. Who delivers reads the rest.
 """

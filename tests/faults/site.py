@@ -42,6 +42,7 @@ def environment(redis: RedisServer, s3: S3Server, counting: Backend, **changes: 
         "rate_limit_enabled": False,
         "ocr_enabled": False,
         "webhook_slots": 0,  # the outbox is read as the story of every job
+        "egress_allowed_hosts": "127.0.0.1",
         "worker_queues": QUEUE,
         BACKEND_PORT: counting.port,
         **changes,

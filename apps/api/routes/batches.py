@@ -22,6 +22,7 @@ from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
 from apps.api.waiting import WAIT_S_MAX, preferred_wait_s, wait_for
+from apps.api.webhook_bodies import BatchWebhook
 from libs import limits
 from libs.admission.admit import fingerprint
 from libs.batches.batch import ITEM_STATUSES
@@ -46,6 +47,7 @@ class ImagesToDetect(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     images: list[str | dict[str, Any]] = Field(min_length=1, max_length=limits.BATCH_IMAGES_MAX)
+    webhook: BatchWebhook | None = None
 
 
 async def submit(request: Request) -> Response:
@@ -74,15 +76,15 @@ async def submit(request: Request) -> Response:
 async def detect(request: Request) -> Response:
     """Find the text in many images: 200 with what was found in each, 202 with the batch when it takes longer."""
     body = await read_object(request)
-    images = validated(ImagesToDetect, body).images
-    wanted = BatchEnvelope(kind="detect")
+    told = validated(ImagesToDetect, body)
+    wanted = BatchEnvelope(kind="detect", webhook=told.webhook)
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     submitted = await submit_batch(
         request,
         _DETECT,
         wanted,
-        from_values(map(_detect_input, images), "images"),
-        items_min=len(images),
+        from_values(map(_detect_input, told.images), "images"),
+        items_min=len(told.images),
         digest=fingerprint(body),
     )
     ended = await _ended(request, submitted.batch, WAIT_S_MAX if wait_s is None else wait_s)

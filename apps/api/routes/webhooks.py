@@ -1,6 +1,7 @@
 """/api/v1/webhooks: endpoints that are told of events, their secrets and what was delivered to them.
 
-`default` names the endpoint of the webhooks that jobs name themselves: it can be looked at and its secret rotated.
+`default` names the endpoint of the webhooks that jobs and batches name themselves: it can be looked at and its secret
+rotated.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ async def rotate(request: Request) -> Response:
 
 
 async def show_default_secret(request: Request) -> Response:
-    """What the webhooks that jobs name themselves are signed with."""
+    """What the webhooks that jobs and batches name themselves are signed with."""
     user_id = request.caller.user_id
     endpoint = await open_default(request.home, request.resources.webhook_secrets, user_id)
     return Json({"secret": _secret(request, endpoint)})
@@ -150,7 +151,9 @@ async def _load_own(request: Request) -> StoredEndpoint:
     """An endpoint that can be changed: `default` has nothing to change."""
     endpoint = await _load(request)
     if endpoint.of_jobs:
-        raise Refusal("conflict", "The endpoint of jobs' own webhooks has neither URL nor events: each job names them")
+        raise Refusal(
+            "conflict", "The endpoint of jobs' and batches' own webhooks has neither URL nor events: each names them"
+        )
     return endpoint
 
 

@@ -17,5 +17,5 @@ redis.call('ZADD', KEY.batches_due, digits(now + tonumber(batch.retention) * 100
 if batch.idempotency then
   redis.call('EXPIRE', KEY.idempotency .. batch.user .. ':' .. batch.idempotency, IDEMPOTENCY_KEPT_S)
 end
-tell_outbox(batch.user, 'batch', status, batch.id, 0)
+tell_outbox(batch.user, 'batch', status, batch.id, 0, batch.webhook)
 return now

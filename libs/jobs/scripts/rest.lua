@@ -4,7 +4,7 @@
 -- The members of a batch's record that scripts decide by, or nil when there is none.
 local BATCH = {
   'user', 'queue', 'kind', 'status', 'items', 'next', 'units_left', 'day', 'deadline', 'cancel', 'left', 'block_items',
-  'idempotency', 'retention', 'items:queued', 'items:canceled',
+  'idempotency', 'retention', 'items:queued', 'items:canceled', 'webhook',
 }
 
 local function load_batch(id)

@@ -201,6 +201,57 @@ async def test_a_body_that_says_no_batch_is_refused(api: Api, body: Json, pointe
     assert problem["errors"][0]["pointer"] == pointer, problem
 
 
+@pytest.mark.parametrize(
+    "webhook, pointer, code",
+    [
+        ({"url": "https://example.com/", "events": ["job.succeeded"]}, "#/webhook/events/0", "literal_error"),
+        ({"url": "https://example.com/", "events": []}, "#/webhook/events", "too_short"),
+        ({"url": "https://10.0.0.1/"}, "#/webhook/url", "url_not_allowed"),
+        ({"url": "https://someone:secret@example.com/"}, "#/webhook/url", "url_not_allowed"),
+        ({"url": "https://b\u00fccher.example/"}, "#/webhook/url", "url_not_allowed"),
+        ({"url": "https://example.com/", "bearer_token": "a\r\nx-b: c"}, "#/webhook/bearer_token", None),
+        ({"url": "https://example.com/", "bearer_token": "a\n"}, "#/webhook/bearer_token", None),
+        ({"url": "https://example.com/", "bearer_token": "\u00e9"}, "#/webhook/bearer_token", None),
+        ({"events": ["batch.finished"]}, "#/webhook/url", "required"),
+        ({"url": "https://example.com/", "secret": "mine"}, "#/webhook/secret", "unknown_member"),
+    ],
+)
+async def test_a_webhook_that_no_batch_can_have_is_pointed_at(
+    api: Api, webhook: Json, pointer: str, code: str | None
+) -> None:
+    someone = await customer_of(api)
+    for path, body in ((BATCHES, {"kind": "generate", "items": pictures(1)}), ("/api/v1/batch", {"images": ["x"]})):
+        problem = refused(await someone.post(path, {**body, "webhook": webhook}), 422, "validation_failed")
+        assert problem["errors"][0]["pointer"] == pointer
+        assert code in (None, problem["errors"][0]["code"])
+    assert (await someone.get(BATCHES)).json()["data"] == []
+
+
+async def test_no_answer_shows_the_webhook_of_a_batch_and_it_counts_for_the_replay(api: Api) -> None:
+    someone = await customer_of(api)
+    webhook: Json = {"url": "https://example.com/a-place", "bearer_token": "a-token"}
+    body: Json = {"kind": "generate", "items": pictures(2), "webhook": webhook}
+    batch = await batch_of(someone, body, idempotency_key="one")
+    assert (await batch_of(someone, body, idempotency_key="one"))["id"] == batch["id"]
+    other = {**body, "webhook": {**webhook, "bearer_token": "another"}}
+    refused(await someone.post(BATCHES, other, idempotency_key="one"), 422, "idempotency_key_reused")
+    shown = (await someone.get(batch["links"]["self"])).text + (await someone.get(batch["links"]["items"])).text
+    assert "a-place" not in shown
+    assert "a-token" not in shown
+    stored = await api.resources.store.call("HGETALL", api.resources.store.keys.batch + batch["id"])
+    assert b"a-token" not in b" ".join(stored)
+
+
+async def test_a_trace_goes_with_a_batch_and_nothing_that_is_none(api: Api) -> None:
+    someone, trace = await customer_of(api), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    keys = api.resources.store.keys
+    for header, stored in ((trace, trace.encode()), ("x" * 20_000, None)):
+        batch = await batch_of(someone, {"kind": "generate", "items": pictures(1)}, traceparent=header)
+        (item,) = (await someone.get(batch["links"]["items"])).json()["data"]
+        for record in (keys.batch + batch["id"], keys.job + item["job_id"]):
+            assert await api.resources.store.call("HGET", record, "traceparent") == stored
+
+
 async def test_an_upload_of_another_or_of_another_type_is_no_input_file(api: Api) -> None:
     someone, other = await customer_of(api), await customer_of(api)
     upload = await uploaded(other, lines(pictures(1)))

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import pytest
 from anyio import to_thread
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from apps.worker import deliver
 from apps.worker.deliver import Courier
@@ -197,6 +198,46 @@ async def test_both_secrets_sign_after_a_rotation(api: Api) -> None:
     assert signed_by(server.asked[0], hook["secret"])
     assert signed_by(server.asked[0], rotated["secret"])
     assert len(server.asked[0].headers["webhook-signature"].split(" ")) == 2
+
+
+async def test_the_reference_library_takes_what_we_sign_and_nothing_else(api: Api) -> None:
+    someone = await customer_of(api)
+    async with web_server(lambda _: answer()) as server, courier(api):
+        hook = await endpoint(someone, server)
+        stranger = await endpoint(someone, server)
+        rotated = (await someone.post(f"{HOOKS}/{hook['id']}/rotate")).json()
+        await someone.post(f"{HOOKS}/{hook['id']}/ping")
+        await until(lambda: server.asked)
+    told, headers = server.asked[0].body.decode(), dict(server.asked[0].headers)
+    for secret in (hook["secret"], rotated["secret"]):
+        assert Webhook(secret).verify(told, headers)["type"] == "webhook.ping"
+        for forged in (told + " ", told.replace("ping", "pong")):
+            with pytest.raises(WebhookVerificationError):
+                Webhook(secret).verify(forged, headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook(secret).verify(told, headers | {"webhook-id": "msg_01jd3f8x5e0000000000000000"})
+    with pytest.raises(WebhookVerificationError):
+        Webhook(stranger["secret"]).verify(told, headers)
+
+
+async def test_what_cannot_be_made_keeps_to_the_schedule_and_blames_nobody(api: Api) -> None:
+    someone = await customer_of(api)
+    async with web_server(lambda _: answer()) as server, courier(api):
+        hook = await endpoint(someone, server)
+        job = await someone.job({"kind": "generate", "input": PICTURE})
+        record = api.resources.store.keys.job + job["id"]
+        await api.resources.store.call("HSET", record, "traceparent", "é")  # what no header may hold
+        await end(api.resources.store, await start(api.resources.store))
+        await until(lambda: _over(someone, hook["id"]))
+        (entry,) = await log_of(someone, hook["id"])
+        shown = (await someone.get(f"{HOOKS}/{hook['id']}")).json()
+    assert [each["error"] for each in entry["attempts"]] == ["internal"] * 3
+    assert (shown["enabled"], shown["failing_since"], server.connections) == (True, None, 0)
+
+
+async def _over(someone: Customer, hook: str) -> bool:
+    log = await log_of(someone, hook)
+    return bool(log) and all(each["status"] != "pending" for each in log)
 
 
 async def test_receivers_that_hang_and_drip_slow_nobody_else(api: Api) -> None:

@@ -21,6 +21,7 @@ from libs.jobs.lifecycle import cancel, claim, finish, sweep
 from libs.jobs.lookup import load_job
 from libs.jobs.scripts import PROLONG_BATCH
 from libs.store.client import Store
+from libs.webhooks.hook import Hook
 from tests.fakes.batches import Desk, items_of
 from tests.fakes.callers import submit
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants
@@ -60,6 +61,30 @@ async def test_every_item_is_a_job_once_and_its_result_stands_at_its_place(desk:
     assert (await load_job(desk.store, caller.user_id, results[7]["job_id"])).input == {"n": 7}
     await whole(desk.store)
     check_at_rest(await take_snapshot(desk.store), ["cpu"])
+
+
+@pytest.mark.parametrize(
+    "words, canceled, told",
+    [
+        (("finished", "canceled"), False, ["batch.finished"]),
+        (("finished", "canceled"), True, ["batch.canceled"]),
+        (("canceled",), False, []),
+        (("canceled",), True, ["batch.canceled"]),
+    ],
+)
+async def test_its_own_webhook_is_told_once_of_what_it_asked_for(
+    desk: Desk, words: tuple[str, ...], *, canceled: bool, told: list[str]
+) -> None:
+    caller, hook = await desk.caller(), Hook("https://example.com/", "0123456789abcdef", words)
+    batch_id = await desk.submit(caller, items_of(3), hook=hook)
+    if canceled:
+        await cancel_batch(desk.store, caller.user_id, batch_id)
+    await desk.until_over(caller, batch_id)
+    await desk.tend()
+    entries = await desk.store.call("XRANGE", desk.store.keys.outbox, "-", "+")
+    found = [dict(zip(entry[::2], entry[1::2], strict=True)) for _, entry in entries]
+    assert [entry[b"event"].decode() for entry in found] == told
+    assert {entry[b"receiver"] for entry in found} <= {b"0123456789abcdef"}
 
 
 async def test_who_took_a_batch_before_its_end_and_looks_after_it_later_forgets_nothing(desk: Desk) -> None:
