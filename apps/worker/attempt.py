@@ -48,6 +48,7 @@ class LiveAttempt:
         self._objects = objects
         self._upload_bytes_max = upload_bytes_max
         self._latest: dict[str, Any] | None = None
+        self._told: dict[str, Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told_at = -_PROGRESS_S
         self._telling: set[asyncio.Task[None]] = set()
@@ -82,9 +83,15 @@ class LiveAttempt:
         self.submission = submission
 
     async def progress(self, done: float, total: float, message: str = "") -> None:
-        """Publish progress, at most twice a second; in between the latest report waits for its turn."""
+        """Publish progress, at most twice a second; in between the latest report waits for its turn.
+
+        What says nothing new is not told: backends say some things twice.
+        """
         fraction = min(1.0, max(0.0, done / total)) if total > 0 else 0.0
-        self._latest = {"fraction": round(fraction, 4), "step": done, "steps": total, "message": message}
+        reported = {"fraction": round(fraction, 4), "step": done, "steps": total, "message": message}
+        if self._latest is None and reported == self._told:
+            return
+        self._latest = reported
         wait_s = self._told_at + _PROGRESS_S - asyncio.get_running_loop().time()
         if wait_s <= 0:
             await self._tell_progress()
@@ -134,6 +141,7 @@ class LiveAttempt:
         self._told_at = asyncio.get_running_loop().time()
         latest, self._latest = self._latest, None
         if latest is not None:
+            self._told = latest
             await self._tell("progress", latest, member="progress")
 
     async def _tell(self, event: str, data: dict[str, Any], member: str = "") -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -97,6 +98,17 @@ async def test_what_a_handler_returns_is_kept_and_told(store: Store, objects: Ob
     assert job.progress == {"fraction": 1.0, "step": 2, "steps": 2, "message": "all"}
     assert await objects.get(job.artifacts[0].object_name, bytes_max=100) == b"hallo"
     assert await paid(store, job) == 3
+
+
+async def test_what_a_backend_says_twice_is_told_once(store: Store, run_once: RunOnce) -> None:
+    async def handler(_wanted: Nothing, attempt: Attempt) -> Output:
+        for _ in range(2):
+            await attempt.progress(1, 2, "half")
+        return Output()
+
+    job = await run_once(handler)
+    told = await store.call("XRANGE", store.keys.events + job.id, "-", "+")
+    assert [members for _, members in told if b"progress" in members] == [[b"type", b"progress", b"data", ANY]]
 
 
 async def test_a_retryable_failure_comes_back_until_its_attempts_are_used_up(store: Store, run_once: RunOnce) -> None:
