@@ -43,11 +43,8 @@ class Offers:
         return offer
 
     async def can_meet(self, needs: Needs) -> bool:
-        """Whether one server may have all of it: the catalogue only says what all of them have. Raises Unavailable.
-
-        One server offers what the catalogue says, and one thing is offered by some server: neither is asked for.
-        """
-        if min(len(self._servers), len(needs.digests)) <= 1:
+        """Whether one server may have all of it: a catalogue only says what all of them have. Raises Unavailable."""
+        if not needs.digests or not self._servers:
             return True
         known = self._met.get(needs)
         if known is not None and self._clock() < known[0]:

@@ -129,7 +129,7 @@ async def apply(
     wanted, stored = await stowed(request, kind, wanted, at, kept_s)
     needs = kind.needs(wanted)
     if needs is not None and not await request.api.offers.can_meet(needs):
-        detail = "No server of the fleet has all that this needs together: each model, LoRA and node is on some server"
+        detail = "No server of the fleet has all models, LoRAs and nodes together that this needs"
         raise invalid(pointer(at), detail, "not_offered")
     return Application(
         kind=kind.name,

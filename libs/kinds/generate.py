@@ -44,11 +44,14 @@ def check(wanted: GenerateInput, offer: Offer, limits: Limits) -> None:
     if wanted.batch_size > limits.pictures_per_job:
         detail = f"at most {limits.pictures_per_job} per job on your plan"
         raise invalid("#/input/batch_size", detail, "over_plan_ceiling")
-    named = [("model", wanted.model, "models"), ("sampler", wanted.sampler, "samplers")]
-    named += [("scheduler", wanted.scheduler, "schedulers")]
-    named += [(f"loras/{index}/name", lora.name, "loras") for index, lora in enumerate(wanted.loras)]
-    for member, name, listed in named:
-        _require_offered(member, name, offer.catalogue.get(listed) or ())
+    for member, name, listed in (
+        ("sampler", wanted.sampler, "samplers"),
+        ("scheduler", wanted.scheduler, "schedulers"),
+    ):
+        _require_offered(member, name, offer.catalogue.get(listed) or None)
+    _require_offered("model", wanted.model, _files_of(offer, "models"))
+    for index, lora in enumerate(wanted.loras):
+        _require_offered(f"loras/{index}/name", lora.name, _files_of(offer, "loras"))
 
 
 def uploads(wanted: GenerateInput) -> Sequence[str]:
@@ -81,11 +84,16 @@ async def abandon(wanted: GenerateInput, attempt: Attempt) -> None:
         await attempt.backends.comfyui.end(attempt.submission)
 
 
-def _require_offered(member: str, name: str | None, listed: Sequence[str]) -> None:
-    if name is None or not listed or name in listed:
+def _files_of(offer: Offer, listed: str) -> Sequence[str] | None:
+    """Files that the backend can load: none at all, where it has said what it has; None where it has not."""
+    return offer.catalogue.get(listed) or ([] if offer.catalogue.get("node_classes") else None)
+
+
+def _require_offered(member: str, name: str | None, listed: Sequence[str] | None) -> None:
+    if name is None or listed is None or name in listed:
         return
     more = f" and {len(listed) - _LISTED_MAX} more" if len(listed) > _LISTED_MAX else ""
-    detail = f"not offered; the backend offers {', '.join(listed[:_LISTED_MAX])}{more}"
+    detail = f"not offered; the backend offers {', '.join(listed[:_LISTED_MAX]) or 'none'}{more}"
     raise invalid(f"#/input/{member}", detail, "not_offered")
 
 

@@ -43,6 +43,12 @@ async def say(api: Api, server: str, files: list[str]) -> None:
     await publish_server(api.resources.store, found, info, read_classes(info), ["gpu"])
 
 
+async def test_a_file_that_the_only_server_does_not_have_is_refused(make_api: MakeApi) -> None:
+    api = await make_api(comfyui_url="http://127.0.0.1:1")
+    await say(api, "comfyui", ["one.safetensors"])
+    assert (await (await customer_of(api)).submit(DRAW)).status_code == 422
+
+
 async def test_what_no_server_has_together_is_refused_once_all_have_spoken(make_api: MakeApi) -> None:
     apis = [await make_api(comfyui_url="http://127.0.0.1:1,http://127.0.0.1:2") for _ in range(2)]
     before, after = [await customer_of(api) for api in apis]

@@ -91,6 +91,12 @@ def test_a_lora_that_is_not_offered_is_refused_where_it_stands() -> None:
     assert (error["pointer"], error["code"]) == ("#/input/loras/1/name", "not_offered")
 
 
+def test_a_backend_that_has_told_what_it_has_and_has_no_lora_offers_none() -> None:
+    offer = Offer({"node_classes": ["KSampler"], "models": ["m1"], "loras": []})
+    error = refusal_of(wanted(loras=[{"name": "nonsense"}]), offer)
+    assert (error["pointer"], error["detail"]) == ("#/input/loras/0/name", "not offered; the backend offers none")
+
+
 def test_the_graph_carries_every_wish() -> None:
     asked = wanted(negative_prompt="fog", steps=3, cfg=2, sampler="euler", scheduler="karras")
     graph = picture_graph(asked, model="m1", seeds=[5], size=Size(64, 72))
