@@ -62,6 +62,7 @@ class Courier:
         self._lease_s = lease_s
         self._id = new_id("cour")
         self._woken, self._dispatched = asyncio.Event(), asyncio.Event()
+        self._entries = False  # whether the outbox has any
         self._sending: dict[asyncio.Task[None], bool] = {}  # whether to an ailing receiver
         self._counted_at = -_COUNT_EVERY_S
 
@@ -93,37 +94,27 @@ class Courier:
 
     async def _turn(self) -> float:
         """Move what can be moved now; how long nothing else is to be done, unless somebody wakes us."""
-        moved = await dispatch(self._store)
-        self._dispatched.set()
-        ailing = sum(self._sending.values())
-        free = self._slots - len(self._sending)
-        next_due_s: float | None = _WAITING_S
-        if free > 0:
-            wanted_ailing = min(free, max(1, self._slots // 2) - ailing)
-            next_due_s = await self._take(free, max(0, wanted_ailing))
+        if self._entries and await dispatch(self._store) < DISPATCH_MAX:
+            self._entries = False
+            self._dispatched.set()
+        next_due_s = await self._take()
         await self._count()
-        if moved == DISPATCH_MAX:
-            return 0.0
-        return min(_WAITING_S if next_due_s is None else next_due_s, _WAITING_S)
+        return 0.0 if self._entries else min(next_due_s, _WAITING_S)
 
-    async def _take(self, free: int, ailing: int) -> float | None:
-        """First from the well, then with what is left from the ailing."""
-        next_due_s: float | None = None
-        for is_ailing in (False, True):
-            room = min(ailing, free) if is_ailing else free
-            if room <= 0:
-                return _WAITING_S
-            numbers = {"well": 0, "ailing": room} if is_ailing else {"well": room, "ailing": 0}
-            taken = await take(self._store, self._id, lease_s=self._lease_s, **numbers)
-            for due in taken.due:
-                self._send_soon(due, is_ailing=is_ailing)
-            free -= len(taken.due)
-            next_due_s = taken.next_due_s
-        return next_due_s
+    async def _take(self) -> float:
+        """Take what there are slots for, of the ailing half of them at most; when the next look is due."""
+        free, ailing = self._slots - len(self._sending), sum(self._sending.values())
+        if free == 0:
+            return _WAITING_S
+        ailing_most = max(0, max(1, self._slots // 2) - ailing)
+        taken = await take(self._store, self._id, lease_s=self._lease_s, most=free, ailing=ailing_most)
+        for due in taken.due:
+            self._send_soon(due)
+        return _WAITING_S if taken.next_due_s is None else taken.next_due_s
 
-    def _send_soon(self, due: Due, *, is_ailing: bool) -> None:
+    def _send_soon(self, due: Due) -> None:
         task = asyncio.create_task(self._send(due), name=f"webhook {due.id}")
-        self._sending[task] = is_ailing
+        self._sending[task] = due.ailing
         task.add_done_callback(self._sent)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
@@ -205,6 +196,7 @@ class Courier:
         if not await connection.call(*words, timeout_s=_BLOCK_S + _PATIENCE_S):
             return
         self._dispatched.clear()
+        self._entries = True
         self._woken.set()
         await self._dispatched.wait()
 

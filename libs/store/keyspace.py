@@ -113,7 +113,7 @@ HEADS: dict[str, Head] = {
     "delivery": Head("delivery:", "delivery", "HASH", "an event on its way to an endpoint", "30 d"),
     "deliveries": Head("deliveries:", "endpoint", "ZSET", "ids of its deliveries, oldest first", "30 d after the last"),
     "delivered": Head("delivered:", "endpoint", "ZSET", "ended deliveries by when they ended", "30 d after the last"),
-    "receiver": Head("receiver:", "receiver", "STRING", "failures of a receiver in a row", "a week after the last"),
+    "receiver": Head("receiver:", "receiver", "STRING", "its failures in a row; below 0, arrivals", "a week; an hour"),
     "receiver_queue": Head("receiverqueue:", "receiver", "ZSET", "its deliveries, by when they are due", "30 d"),
     "receiver_flight": Head(
         "receiverflight:", "receiver or user", "ZSET", "deliveries under way, by their lease", "while any"

@@ -33,7 +33,7 @@ Outcome = Literal["delivered", "failed", "gone", "unmade", "void", "released"]
 class Due:
     """A delivery to be tried now, the `tries`-th time; `fence` is what its ending must show.
 
-    `now_ms` is Redis's time: the one clock that all who deliver share.
+    `now_ms` is Redis's time: the one clock that all who deliver share. `ailing`: its receiver fails again and again.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Due:
     at_ms: int
     tries: int
     now_ms: int
+    ailing: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,10 @@ async def dispatch(store: Store, most: int = DISPATCH_MAX) -> int:
     return int(await store.run(DISPATCH, (), (most,)))
 
 
-async def take(store: Store, taker: str, *, lease_s: float, well: int, ailing: int) -> Taken:
-    """Take deliveries that are due: so many from receivers that are well, so many from those that fail."""
-    now, next_due_ms, *replies = await store.run(TAKE, (), (taker, int(lease_s * 1000), well, ailing))
-    due = tuple(_read_due(reply, int(now)) for reply in replies)
+async def take(store: Store, taker: str, *, lease_s: float, most: int, ailing: int) -> Taken:
+    """Take deliveries that are due: so many, and of them at most `ailing` from receivers that fail."""
+    now, next_due_ms, well, *replies = await store.run(TAKE, (), (taker, int(lease_s * 1000), most, ailing))
+    due = tuple(_read_due(reply, int(now), ailing=number >= int(well)) for number, reply in enumerate(replies))
     return Taken(due, None if int(next_due_ms) < 0 else int(next_due_ms) / 1000)
 
 
@@ -116,7 +117,7 @@ async def count_waiting(store: Store) -> Pending:
     return Pending(entries, len(receivers), sum(sizes))
 
 
-def _read_due(reply: list[Any], now_ms: int) -> Due:
+def _read_due(reply: list[Any], now_ms: int, *, ailing: bool) -> Due:
     delivery_id, fence, endpoint_id, user_id, event, about, sequence, at_ms = (word.decode() for word in reply[:8])
-    tries = int(reply[8])
-    return Due(delivery_id, fence, endpoint_id, user_id, event, about, int(sequence), int(float(at_ms)), tries, now_ms)
+    told = (endpoint_id, user_id, event, about, int(sequence), int(float(at_ms)), int(reply[8]))
+    return Due(delivery_id, fence, *told, now_ms, ailing)

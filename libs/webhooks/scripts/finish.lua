@@ -34,13 +34,14 @@ end
 -- What its receiver has shown of itself.
 local function note_health()
   local exists = redis.call('EXISTS', KEY.webhook .. endpoint) == 1
+  local health = health_of(receiver)
   if outcome == 'delivered' then
-    redis.call('DEL', KEY.receiver .. receiver)
+    local arrived = math.max(math.min(0, health) - 1, AT_ONCE - AT_ONCE_PROVEN)
+    if arrived ~= health then redis.call('SET', KEY.receiver .. receiver, arrived, 'EX', ARRIVALS_KEPT_S) end
     if exists then redis.call('HSET', KEY.webhook .. endpoint, 'delivered', digits(now)) end
     redis.call('HDEL', KEY.webhook .. endpoint, 'failing')
   elseif to_blame then
-    redis.call('INCR', KEY.receiver .. receiver)
-    redis.call('EXPIRE', KEY.receiver .. receiver, FAILURES_KEPT_S)
+    redis.call('SET', KEY.receiver .. receiver, math.max(0, health) + 1, 'EX', FAILURES_KEPT_S)
     redis.call('HSETNX', record, 'failed', digits(now))
     if not exists then return end
     redis.call('HSET', KEY.webhook .. endpoint, 'failed', digits(now))

@@ -18,5 +18,8 @@ for _, id in ipairs(ids) do
   redis.call('ZREM', log, id)
   redis.call('ZREM', KEY.delivered .. ARGV[1], id)
 end
-for receiver in pairs(receivers) do index(receiver) end
+for receiver in pairs(receivers) do
+  index(receiver)
+  if not first_score(KEY.receiver_queue .. receiver) then redis.call('DEL', KEY.receiver .. receiver) end
+end
 return redis.call('ZCARD', log)

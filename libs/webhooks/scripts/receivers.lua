@@ -4,16 +4,21 @@
 -- A delivery that is under way stays in its receiver's queue, at the end of its lease: when whoever has it dies, it comes
 -- due again by itself. Those that deliver find receivers in two indexes, by when the next delivery may be taken: the well
 -- and the ailing, which fail again and again. A receiver that was just served goes behind the others.
+-- A receiver's health is its failures in a row, or below 0 its arrivals in a row, as far as they count.
 -- Needs: clock.lua
 
-local AT_ONCE, AT_ONCE_AILING, AT_ONCE_OF_USER = 4, 1, 16
+local AT_ONCE, AT_ONCE_PROVEN, AT_ONCE_AILING, AT_ONCE_OF_USER = 4, 12, 1, 16
 local AILING_FROM = 3
 local PENDING_MAX = 100000
 local DELIVERY_KEPT_S = 30 * 86400
-local FAILURES_KEPT_S = 7 * 86400
+local FAILURES_KEPT_S, ARRIVALS_KEPT_S = 7 * 86400, 3600
+
+local function health_of(receiver)
+  return tonumber(redis.call('GET', KEY.receiver .. receiver)) or 0
+end
 
 local function is_ailing(receiver)
-  return (tonumber(redis.call('GET', KEY.receiver .. receiver)) or 0) >= AILING_FROM
+  return health_of(receiver) >= AILING_FROM
 end
 
 -- How many are under way; of a receiver, or of a user. What lost its lease is not.
@@ -22,8 +27,11 @@ local function under_way(whose)
   return redis.call('ZCARD', KEY.receiver_flight .. whose)
 end
 
+-- One more at once with each arrival in a row: whoever is well but slow is not held back for ever.
 local function room_of(receiver)
-  return (is_ailing(receiver) and AT_ONCE_AILING or AT_ONCE) - under_way(receiver)
+  local health = health_of(receiver)
+  local at_once = health >= AILING_FROM and AT_ONCE_AILING or math.min(AT_ONCE_PROVEN, AT_ONCE - math.min(0, health))
+  return at_once - under_way(receiver)
 end
 
 local function first_score(key)

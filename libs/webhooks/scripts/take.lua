@@ -1,8 +1,8 @@
 -- Take deliveries that are due, each under a lease: no more of one receiver, of one user and of the ailing than is fair.
 -- Needs: clock.lua receivers.lua
 --
--- ARGV  1 who takes   2 lease, ms   3 how many from the well   4 how many from the ailing
--- Returns  {now (ms), ms until a receiver comes due (-1: none), delivery, …}
+-- ARGV  1 who takes   2 lease, ms   3 how many   4 how many of them from the ailing, who come last
+-- Returns  {now (ms), ms until a receiver comes due (-1: none), how many are from the well, delivery, …}
 --   delivery  {id, fence, endpoint, user, event, about, sequence, at, tries}
 
 local LOOKED_AT_MAX = 100
@@ -55,8 +55,10 @@ local function take_by(index_key, wanted)
   end
 end
 
-take_by(KEY.receivers, tonumber(ARGV[3]))
-take_by(KEY.receivers_ailing, tonumber(ARGV[4]))
-local well, ailing = first_score(KEY.receivers), first_score(KEY.receivers_ailing)
-local next_due = math.min(well or math.huge, ailing or math.huge)
-return {now, next_due == math.huge and -1 or math.max(0, next_due - now), unpack(taken)}
+local most, ailing_most = tonumber(ARGV[3]), tonumber(ARGV[4])
+take_by(KEY.receivers, most)
+local well = #taken
+take_by(KEY.receivers_ailing, math.min(ailing_most, most - well))
+local next_due = math.min(first_score(KEY.receivers) or math.huge,
+  ailing_most > 0 and first_score(KEY.receivers_ailing) or math.huge)
+return {now, next_due == math.huge and -1 or math.max(0, next_due - now), well, unpack(taken)}

@@ -48,8 +48,8 @@ async def endpoint(store: Store, user_id: str = USER, **more: Any) -> Endpoint:
     return await create_endpoint(store, SECRETS, user_id, **(usual | more))
 
 
-async def look(store: Store, well: int = 100, ailing: int = 100) -> Taken:
-    return await take(store, "cour_test", lease_s=LEASE_S, well=well, ailing=ailing)
+async def look(store: Store, most: int = 100, ailing: int = 100) -> Taken:
+    return await take(store, "cour_test", lease_s=LEASE_S, most=most, ailing=ailing)
 
 
 async def one(store: Store) -> Due:
@@ -163,6 +163,26 @@ async def test_no_receiver_and_no_user_has_more_under_way_than_their_share(clock
     assert len((await look(clocked)).due) == 16
 
 
+async def test_a_receiver_is_given_more_at_once_as_it_proves_itself_and_less_after_a_failure(
+    clocked: ClockedStore,
+) -> None:
+    hook = await endpoint(clocked)
+    for _ in range(60):
+        await send_ping(clocked, USER, hook.id)
+    under_way = list((await look(clocked)).due)
+    at_once = [len(under_way)]
+    for _ in range(10):
+        await finish(clocked, under_way.pop(), Ending("delivered", status=200), SCHEDULE.span_s)
+        under_way += (await look(clocked)).due
+        at_once.append(len(under_way))
+    assert at_once == [4, 5, 6, 7, 8, 9, 10, 11, 12, 12, 12]
+    await fail(clocked, under_way.pop())
+    assert (await look(clocked)).due == (), "eleven are under way, and four may be"
+    for due in under_way:
+        await finish(clocked, due, Ending("released"), SCHEDULE.span_s)
+    assert len((await look(clocked)).due) == 4
+
+
 async def test_receivers_of_a_user_without_room_wait_unseen_and_each_gets_its_turn(clocked: ClockedStore) -> None:
     await open_default(clocked, SECRETS, USER)
     for n in range(130):
@@ -182,8 +202,8 @@ async def test_receivers_of_a_user_without_room_wait_unseen_and_each_gets_its_tu
         assert len(under_way) <= 16
         seen |= {due.about for due in under_way}
     assert len(seen) == 130
-    assert await clocked.call("KEYS", "arqade:receiver*") == []
-    assert await clocked.call("KEYS", "arqade:parked*") == []
+    for left in ("receiverqueue", "receiverflight", "parked"):
+        assert await clocked.call("KEYS", f"arqade:{left}*") == []
 
 
 async def test_receivers_that_waited_come_back_when_leases_are_lost(clocked: ClockedStore) -> None:
