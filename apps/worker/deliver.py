@@ -20,7 +20,7 @@ from libs.metrics import Metrics
 from libs.queue.patience import through_outages
 from libs.store.client import Store
 from libs.store.dedicated import Dedicated
-from libs.webhooks.outbox import DISPATCH_MAX, Due, Ending, count_waiting, dispatch, finish, take
+from libs.webhooks.outbox import Due, Ending, count_waiting, dispatch, finish, take
 from libs.webhooks.schedule import Schedule, read_retry_after
 
 __all__ = ["Courier"]
@@ -94,7 +94,7 @@ class Courier:
 
     async def _turn(self) -> float:
         """Move what can be moved now; how long nothing else is to be done, unless somebody wakes us."""
-        if self._entries and await dispatch(self._store) < DISPATCH_MAX:
+        if self._entries and await dispatch(self._store) == 0:
             self._entries = False
             self._dispatched.set()
         next_due_s = await self._take()

@@ -10,7 +10,6 @@ from libs.store.client import Store
 from libs.webhooks.scripts import DISPATCH, FINISH, TAKE
 
 __all__ = [
-    "DISPATCH_MAX",
     "Due",
     "Ending",
     "Outcome",
@@ -22,8 +21,8 @@ __all__ = [
     "take",
 ]
 
-#: Outbox entries of one script: each may be a delivery to every endpoint of its user.
-DISPATCH_MAX = 50
+#: Outbox entries of one script, fewer where each is a delivery to many endpoints of its user.
+_DISPATCHED_MAX = 50
 _COUNTED_MAX = 1_000
 
 Outcome = Literal["delivered", "failed", "gone", "unmade", "void", "released"]
@@ -80,9 +79,9 @@ class Pending:
     deliveries: int
 
 
-async def dispatch(store: Store, most: int = DISPATCH_MAX) -> int:
-    """Make deliveries of the oldest outbox entries; how many entries there were."""
-    return int(await store.run(DISPATCH, (), (most,)))
+async def dispatch(store: Store) -> int:
+    """Make deliveries of some of the oldest outbox entries; of how many, 0 when there are none."""
+    return int(await store.run(DISPATCH, (), (_DISPATCHED_MAX,)))
 
 
 async def take(store: Store, taker: str, *, lease_s: float, most: int, ailing: int) -> Taken:

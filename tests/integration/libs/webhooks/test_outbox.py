@@ -145,6 +145,16 @@ async def test_an_entry_becomes_one_delivery_for_each_endpoint_that_asked(clocke
     assert (await list_deliveries(clocked, other.id, limit=10))[0] == []
 
 
+async def test_a_script_makes_only_so_many_deliveries_however_many_endpoints_ask(clocked: ClockedStore) -> None:
+    hooks = [await endpoint(clocked) for _ in range(10)]
+    for n in range(12):
+        await say(clocked, "job.succeeded", f"job_{n}")
+    moved = [await dispatch(clocked) for _ in range(4)]
+    assert moved == [5, 5, 2, 0]
+    for hook in hooks:
+        assert len((await list_deliveries(clocked, hook.id, limit=100))[0]) == 12
+
+
 async def test_no_receiver_and_no_user_has_more_under_way_than_their_share(clocked: ClockedStore) -> None:
     hooks = [await endpoint(clocked) for _ in range(6)]
     stranger = await endpoint(clocked, "usr_01jd3f8x5e0000000000000001")
