@@ -7,10 +7,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from libs.embedded.process import tied_to_us
 
@@ -52,6 +53,22 @@ class ApiProcess:
         async with asyncio.timeout(_START_S):
             while not self.listens():
                 await asyncio.sleep(_LOOK_AGAIN_S)
+
+    @asynccontextmanager
+    async def told(self, settings: Mapping[str, Any]) -> AsyncIterator[None]:
+        """Runs in this block, where there are `settings` with these, and as it was before without them."""
+        usual = dict(self.environment)
+        if settings:
+            self.kill()
+            self.environment |= {name.upper(): str(value) for name, value in settings.items()}
+        if self.process is None or self.process.poll() is not None:
+            await self.start()
+        try:
+            yield
+        finally:
+            if settings:
+                self.kill()  # the next run starts it again
+                self.environment = usual
 
     def kill(self) -> None:
         """kill -9."""

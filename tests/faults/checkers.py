@@ -92,7 +92,8 @@ def i5_quota_balances(seen: Evidence) -> None:
 
 def i6_nothing_is_left_at_rest(seen: Evidence) -> None:
     dump, keys = seen.dump, seen.dump.keys
-    for head in (keys.open, keys.lane, keys.lanes, keys.queued, keys.arq_job, keys.arq_running, keys.arq_retry):
+    ours = (keys.open, keys.lane, keys.lanes, keys.queued, keys.slots, keys.gate_desk, keys.gate_away, keys.predictions)
+    for head in (*ours, keys.batches_open, keys.arq_job, keys.arq_running, keys.arq_retry):
         assert not dump.under(head), (head, list(dump.under(head))[:5])
     queues = {
         key: dump.values[key] for key in dump.values if key == keys.arq_queue or key.startswith(f"{keys.arq_queue}:")

@@ -30,6 +30,10 @@ class Breakable:
         os.kill(self.child.pid, signal.SIGKILL)
         self.child.kill()
 
+    def end(self) -> None:
+        """Kill whatever lives now."""
+        self.child.kill()
+
     def restore(self) -> None:
         """Whatever was done to it: it runs."""
         if self.child.running:

@@ -41,6 +41,16 @@ class Size:
     body_rounds: int  # F16
     racers: int  # F19
     flood: int  # F17
+    races: int  # F20
+    slow_s: tuple[float, ...]  # F7
+    cuts: int
+    fleet_jobs: int  # a fleet under fire
+    fleet_breaks: int
+    fleet_frozen_s: tuple[float, float]
+    predictions: int  # predictions under fire
+    prediction_breaks: int
+    batch_items: int  # a batch under fire
+    batch_kills: int
 
 
 SMALL = Size(
@@ -70,6 +80,16 @@ SMALL = Size(
     body_rounds=1,
     racers=24,
     flood=5_000,
+    races=100,
+    slow_s=(0.05, 1.0),
+    cuts=2,
+    fleet_jobs=40,
+    fleet_breaks=2,
+    fleet_frozen_s=(0.5, 1.0),
+    predictions=40,
+    prediction_breaks=1,
+    batch_items=300,
+    batch_kills=2,
 )
 
 FULL = Size(
@@ -99,6 +119,16 @@ FULL = Size(
     body_rounds=20,
     racers=64,
     flood=100_000,
+    races=2_000,
+    slow_s=(0.05, 0.2, 0.5, 1.0),
+    cuts=20,
+    fleet_jobs=600,
+    fleet_breaks=12,
+    fleet_frozen_s=(5.0, 20.0),
+    predictions=400,
+    prediction_breaks=8,
+    batch_items=2_000,
+    batch_kills=20,
 )
 
 SIZE = FULL if os.environ.get("ARQADE_FAULTS") == "full" else SMALL

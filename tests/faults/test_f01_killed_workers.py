@@ -10,10 +10,9 @@ from tests.faults.checkers import check_all
 from tests.faults.conftest import OpenYard
 from tests.faults.evidence import Dump, stream
 from tests.faults.figures import FIGURES, percentile
-from tests.faults.fleet import Worker
 from tests.faults.history import Client
+from tests.faults.killing import keep_killing
 from tests.faults.size import SIZE
-from tests.faults.yard import Yard
 
 USERS, SLOTS, WORKERS = 4, 3, 3
 
@@ -56,28 +55,6 @@ async def submit(client: Client, n: int) -> None:
     else:
         ms = random.randint(20, SIZE.killed_job_ms)
         await client.insist("render", f"key-{n}", ms=ms, size=2_000, tag=f"user{n % USERS}")
-
-
-async def keep_killing(yard: Yard, losses: list[tuple[str, float]]) -> None:
-    """Note which job was lost when, in seconds since the epoch."""
-    while True:
-        await asyncio.sleep(random.uniform(*SIZE.kill_every_s))
-        if yard.fleet.alive:
-            worker = random.choice(yard.fleet.alive)
-            at = (await worker.kill()).at
-            losses += [(job_id, at) for job_id in await jobs_of(yard, worker)]
-
-
-async def jobs_of(yard: Yard, worker: Worker) -> list[str]:
-    """The jobs whose leases a process left behind."""
-    store = yard.store
-    for worker_id in await store.call("ZRANGE", store.keys.workers, 0, -1):
-        if await store.call("HGET", store.keys.worker + worker_id.decode(), "pid") == str(worker.pid).encode():
-            names = [name.decode() for name in await store.call("KEYS", store.keys.arq_running + "*")]
-            fences = await asyncio.gather(*[store.call("GET", name) for name in names])
-            ours = [name for name, fence in zip(names, fences, strict=True) if (fence or b"").startswith(worker_id)]
-            return [name.removeprefix(store.keys.arq_running) for name in ours]
-    return []
 
 
 def rescues_s(dump: Dump, losses: list[tuple[str, float]]) -> list[float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import httpx
 from apps.resources import Resources, open_resources
 from libs.access.api_key import DEFAULT_SCOPES
 from libs.errors import Unavailable
+from libs.kinds import KINDS
 from libs.store.client import Store
 from tests.fakes.api import Api as Minting
 from tests.fakes.api import settings_for
@@ -30,6 +31,7 @@ from tests.servers import S3Server
 __all__ = ["Yard", "yard"]
 
 _LOOK_AGAIN_S = 0.05
+_QUEUES = sorted({QUEUE} | {kind.queue for kind in KINDS.values()})
 
 
 @dataclass
@@ -60,7 +62,8 @@ class Yard:
 
     async def unfinished(self) -> int:
         """How many jobs have not ended."""
-        return int(await self.store.call("ZCARD", self.store.keys.zset_of(QUEUE)))
+        keys = self.store.keys
+        return sum(await asyncio.gather(*[self.store.call("ZCARD", keys.zset_of(queue)) for queue in _QUEUES]))
 
     async def rest(self, within_s: float = SIZE.within_s) -> float:
         """Wait until every job has ended; how long that took."""
@@ -95,11 +98,17 @@ class Yard:
 
 
 @asynccontextmanager
-async def yard(site: Site, folder: Path, s3: S3Server, **changes: Any) -> AsyncIterator[Yard]:
-    """Begin a run; `changes` are settings of every worker."""
+async def yard(
+    site: Site, folder: Path, s3: S3Server, *, api: Mapping[str, Any] | None = None, **changes: Any
+) -> AsyncIterator[Yard]:
+    """Begin a run; `changes` are settings of every worker, `api` of an API that is started for this run alone."""
     site.make_whole()
-    if site.api.process is None or site.api.process.poll() is not None:
-        await site.api.start()
+    async with site.api.told(api or {}), _opened(site, folder, s3, changes) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _opened(site: Site, folder: Path, s3: S3Server, changes: Mapping[str, Any]) -> AsyncIterator[Yard]:
     await site.backend.forget()
     resources = await open_resources(settings_for(site.redis.url, s3), "faults")
     told = environment(site.redis, s3, site.backend, **{"lease_s": SIZE.lease_s, **changes})
