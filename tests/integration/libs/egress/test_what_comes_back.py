@@ -9,10 +9,11 @@ import zlib
 
 import pytest
 
-from libs.egress import Posted
+from libs.egress import Egress, Posted, Rules
 from libs.errors import Failure
 from tests.fakes.web_server import Answer, Asked, answer, cut, drip, hang, raw, web_server
 from tests.integration.libs.egress.guarding import (
+    TLS,
     TYPES,
     allowing,
     failure_of,
@@ -162,6 +163,30 @@ async def test_a_post_tells_the_status_and_follows_nothing() -> None:
         assert [asked.path for asked in server.asked] == ["/moved", "/gone"]
     first = server.asked[0]
     assert (first.method, first.body, first.headers["webhook-id"]) == ("POST", b'{"a":1}', "msg_1")
+
+
+async def drip_head(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while not writer.is_closing():
+        writer.write(b"X-A: b\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def not_yet(writer: asyncio.StreamWriter) -> None:
+    while not writer.is_closing():
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("slow", [hang(), drip(), drip_head, not_yet], ids=["hang", "body", "head", "not yet"])
+async def test_a_post_is_over_in_time_whatever_of_its_answer_drips(slow: Answer) -> None:
+    async with web_server(lambda _asked: slow) as server, asyncio.timeout(10):
+        egress = Egress(Rules.of(hosts=(f"127.0.0.1:{server.port}",)), tls=TLS, post_s=0.3)
+        with pytest.raises(Failure) as caught:
+            await egress.post(server.url, {}, b"{}")
+    assert (caught.value.code, caught.value.retryable) == ("url_timed_out", True)
 
 
 async def test_a_header_that_is_two_is_not_sent() -> None:
