@@ -24,9 +24,9 @@ from apps.api.routes import ROUTES
 from apps.api.routes.app_status import APP_STATUS
 from apps.api.routes.health import METRICS_ROUTES
 from apps.api.routing import PUBLIC, Route, Table
-from apps.api.server import MetricsServer, Server
-from apps.api.sockets import Sockets
+from apps.api.server.server import MetricsServer, Server
 from apps.api.state import ApiState
+from apps.api.streams.sockets import Sockets
 from apps.resources import Resources, open_resources, redis_refusals
 from apps.settings import Settings
 from libs.errors import Refusal

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import starlette.requests
 
+from apps.api.orders.trace import read_traceparent
 from apps.api.state import ApiState
-from apps.api.trace import read_traceparent
 from apps.resources import Resources
 from libs.access.caller import Caller
 from libs.admission.rate import Rate

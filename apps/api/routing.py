@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from apps.api.queries import refuse_unknown
+from apps.api.lists.queries import refuse_unknown
 from apps.api.request import Request
 from libs.access.api_key import SCOPES
 from libs.access.caller import Caller

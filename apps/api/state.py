@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from apps.api.checks import Checks
-from apps.api.machine import Machine
-from apps.api.offers import Offers
-from apps.api.seal import Seal
+from apps.api.health.checks import Checks
+from apps.api.health.machine import Machine
+from apps.api.lists.seal import Seal
+from apps.api.orders.offers import Offers
 from apps.api.waker import Waker
 from apps.resources import Resources
 from apps.settings import Settings

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from apps.api.docs_page import CONTENT_SECURITY_POLICY, docs_page
-from apps.api.openapi import openapi
-from apps.api.openapi_examples import EXAMPLES
-from apps.api.order import BODIES
+from apps.api.openapi.document import openapi
+from apps.api.openapi.examples import EXAMPLES
+from apps.api.openapi.page import CONTENT_SECURITY_POLICY, docs_page
+from apps.api.orders.order import BODIES
 from apps.api.routes import ROUTES
 from apps.api.routing import PUBLIC, Route
 from libs.kinds import KINDS

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from apps.api.stream_tokens import caller_of_token, shows_token, token_in
+from apps.api.streams.tokens import caller_of_token, shows_token, token_in
 from libs.access.api_key import SCOPES
 from libs.access.caller import Caller
 from libs.access.directory import Directory

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
-from apps.api.house_answers import AppStatus
+from apps.api.answers.house import AppStatus
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route

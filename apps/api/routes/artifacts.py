@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.responses import RedirectResponse, Response
 
-from apps.api.answers import Artifacts
+from apps.api.answers.answer import Artifacts
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from apps.api.house_answers import Backends, Limiter, Limiters
+from apps.api.answers.house import Backends, Limiter, Limiters
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route

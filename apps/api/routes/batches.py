@@ -7,22 +7,22 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
-from apps.api import answers
-from apps.api.batch_answers import Batch, BatchItem, DetectedBatch
-from apps.api.batch_body import read_batch_body
-from apps.api.batch_file import load_input_file
-from apps.api.batch_order import BatchEnvelope, NewBatch, from_body, from_file, from_values
-from apps.api.batch_submission import SubmittedBatch, submit_batch
+from apps.api.answers import answer as answers
+from apps.api.answers.batch import Batch, BatchItem, DetectedBatch
+from apps.api.batches.body import read_batch_body
+from apps.api.batches.file import load_input_file
+from apps.api.batches.order import BatchEnvelope, NewBatch, from_body, from_file, from_values
+from apps.api.batches.submission import SubmittedBatch, submit_batch
 from apps.api.body import read_object, read_text
-from apps.api.order import kind_named
-from apps.api.paging import bad_parameter, page, read_page
-from apps.api.queries import ItemQuery, PageQuery
+from apps.api.lists.paging import bad_parameter, page, read_page
+from apps.api.lists.queries import ItemQuery, PageQuery
+from apps.api.orders.order import kind_named
+from apps.api.orders.waiting import WAIT_S_MAX, preferred_wait_s, wait_for
+from apps.api.orders.webhook import BatchWebhook
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
-from apps.api.waiting import WAIT_S_MAX, preferred_wait_s, wait_for
-from apps.api.webhook_bodies import BatchWebhook
 from libs import limits
 from libs.admission.admit import fingerprint
 from libs.batches.batch import ITEM_STATUSES

@@ -7,17 +7,17 @@ from typing import Any
 
 from starlette.responses import Response
 
-from apps.api import answers
+from apps.api.answers import answer as answers
+from apps.api.answers.comparison import ComparedJobs, Comparison
 from apps.api.body import read_object
-from apps.api.comparing import NewComparison, ordered_variants
-from apps.api.comparison_answers import ComparedJobs, Comparison
-from apps.api.job_answers import job_json
-from apps.api.paging import page, read_page
-from apps.api.queries import PageQuery
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import PageQuery
+from apps.api.orders.comparing import NewComparison, ordered_variants
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
+from apps.api.views.job import job_json
 from libs.admission.rate import RefusedRate
 from libs.comparisons.admit import ComparisonAdmission, admit_comparison
 from libs.comparisons.comparison import Comparison as StoredComparison

@@ -7,14 +7,14 @@ from contextlib import AsyncExitStack
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from apps.api.answers import StreamToken
+from apps.api.answers.answer import StreamToken
 from apps.api.body import read_object
-from apps.api.event_stream import EventStream
-from apps.api.following import follow, read_event_id
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
-from apps.api.stream_tokens import TOKEN_S, create_stream_token
+from apps.api.streams.event_stream import EventStream
+from apps.api.streams.following import follow, read_event_id
+from apps.api.streams.tokens import TOKEN_S, create_stream_token
 from apps.api.validation import validated
 
 __all__ = ["ROUTES"]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from starlette.responses import Response
 
-from apps.api.house_answers import Health, Ping, Ready
-from apps.api.measure import measure_machine, measure_queues, measure_redis
+from apps.api.answers.house import Health, Ping, Ready
+from apps.api.health.measure import measure_machine, measure_queues, measure_redis
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routes.backends import measure_backends

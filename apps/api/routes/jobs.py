@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apps.api import answers
+from apps.api.answers import answer as answers
 from apps.api.body import read_object
-from apps.api.job_answers import answer_job, job_json
-from apps.api.job_filter import wanted_jobs
-from apps.api.order import BODIES, Envelope, order_of
-from apps.api.paging import page, read_page
-from apps.api.queries import JobQuery
+from apps.api.lists.job_filter import wanted_jobs
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import JobQuery
+from apps.api.orders.order import BODIES, Envelope, order_of
+from apps.api.orders.submission import answer_submitted, submit
+from apps.api.orders.waiting import preferred_wait_s
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
-from apps.api.submission import answer_submitted, submit
-from apps.api.waiting import preferred_wait_s
+from apps.api.views.job import answer_job, job_json
 from libs.errors import Refusal
 from libs.jobs.job import Job
 from libs.jobs.lifecycle import cancel

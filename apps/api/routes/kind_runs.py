@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apps.api.answers import Job
+from apps.api.answers.answer import Job
 from apps.api.body import read_object
-from apps.api.order import Envelope
+from apps.api.orders.order import Envelope
+from apps.api.orders.submission import answer_submitted, submit
+from apps.api.orders.waiting import WAIT_S_MAX, preferred_wait_s
 from apps.api.request import Request
 from apps.api.routing import Endpoint, route
-from apps.api.submission import answer_submitted, submit
-from apps.api.waiting import WAIT_S_MAX, preferred_wait_s
 from libs.admission.address import take_of_address
 from libs.kinds import KINDS
 

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
-from apps.api import house_answers
+from apps.api.answers import house as house_answers
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route

@@ -6,11 +6,11 @@ import asyncio
 
 from starlette.responses import Response
 
-from apps.api.answers import Me
+from apps.api.answers.answer import Me
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route
-from apps.api.views import limits_view, rates_view
+from apps.api.views.user import limits_view, rates_view
 from libs.admission.rate import Bucket, take
 from libs.artifacts.storage import stored_bytes
 

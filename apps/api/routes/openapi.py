@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import orjson
 from starlette.responses import Response
 
-from apps.api.docs_page import CONTENT_SECURITY_POLICY, docs_page
-from apps.api.openapi import openapi
+from apps.api.openapi.document import openapi
+from apps.api.openapi.page import CONTENT_SECURITY_POLICY, docs_page
 from apps.api.request import Request
 from apps.api.routing import PUBLIC, Endpoint, Route, route
 from apps.settings import Settings

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from apps.api.answers import FetchedUpload, NewUploadUrl
+from apps.api.answers.answer import FetchedUpload, NewUploadUrl
 from apps.api.body import read_object
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
-from apps.api.views import upload_view
+from apps.api.views.user import upload_view
 from libs.artifacts.announce import create_upload
 from libs.artifacts.multipart import part_bytes_of
 from libs.artifacts.uploads import complete_upload, discard_upload, load_upload

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apps.api.answers import OwnUsage
-from apps.api.queries import UsageQuery
+from apps.api.answers.answer import OwnUsage
+from apps.api.lists.queries import UsageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import ANY_KEY, route
-from apps.api.usage_answers import CSV, csv_lines, read_periods, usage_view, wants_csv
+from apps.api.views.usage import CSV, csv_lines, read_periods, usage_view, wants_csv
 from libs.accounts.usage import read_usage
 
 __all__ = ["ROUTES"]

@@ -11,16 +11,16 @@ from typing import Any
 
 from starlette.responses import Response
 
-from apps.api.answers import Page
+from apps.api.answers.answer import Page
+from apps.api.answers.webhook import Delivery, Endpoint, NewSecret, SigningSecret, delivery_view, endpoint_view
 from apps.api.body import read_object
-from apps.api.paging import page, read_page
-from apps.api.queries import PageQuery
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import PageQuery
+from apps.api.orders.webhook import EndpointChanges, NewEndpoint, target_of
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
-from apps.api.webhook_answers import Delivery, Endpoint, NewSecret, SigningSecret, delivery_view, endpoint_view
-from apps.api.webhook_bodies import EndpointChanges, NewEndpoint, target_of
 from libs.errors import Refusal
 from libs.webhooks.deliveries import count_pending, list_deliveries, load_delivery, redeliver, send_ping
 from libs.webhooks.endpoint import Endpoint as StoredEndpoint

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apps.api.answers import Page
-from apps.api.paging import bad_parameter, page, read_page
-from apps.api.queries import PageQuery, VersionQuery
+from apps.api.answers.answer import Page
+from apps.api.answers.workflow import Workflow, WorkflowOnOffer
+from apps.api.lists.paging import bad_parameter, page, read_page
+from apps.api.lists.queries import PageQuery, VersionQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
-from apps.api.workflow_answers import Workflow, WorkflowOnOffer
-from apps.api.workflow_views import offered_view, workflow_view
+from apps.api.views.workflow import offered_view, workflow_view
 from libs.errors import Refusal
 from libs.workflows.registry import list_workflows, load_version
 

@@ -17,11 +17,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from apps.api.lists.queries import PageQuery
+from apps.api.lists.seal import Seal
 from apps.api.main import build
-from apps.api.queries import PageQuery
 from apps.api.routes import ROUTES
 from apps.api.routing import Route
-from apps.api.seal import Seal
 from libs.kinds import KINDS
 from tests.fakes.api import PEPPER, Api, bearer
 from tests.fakes.customers import JOBS, PICTURE

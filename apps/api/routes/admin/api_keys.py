@@ -7,16 +7,16 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field
 from starlette.responses import Response
 
-from apps.api.admin_answers import ApiKey, Minted
-from apps.api.answers import Page
+from apps.api.answers.admin import ApiKey, Minted
+from apps.api.answers.answer import Page
 from apps.api.body import read_object, read_object_if_any
-from apps.api.paging import page, read_page
-from apps.api.queries import UserQuery
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import UserQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
-from apps.api.views import api_key_view
+from apps.api.views.user import api_key_view
 from libs.access.api_key import DEFAULT_SCOPES
 from libs.access.api_key import ApiKey as StoredApiKey
 from libs.access.api_keys import create_api_key, list_api_keys, load_api_key, revoke_api_key, rotate_api_key

@@ -6,12 +6,13 @@ from functools import partial
 
 from starlette.responses import Response
 
-from apps.api import admin_answers, answers
-from apps.api.admin_views import act_view
-from apps.api.paging import page, read_page
-from apps.api.queries import ActQuery
+from apps.api.answers import admin as admin_answers
+from apps.api.answers import answer as answers
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import ActQuery
 from apps.api.request import Request
 from apps.api.routing import route
+from apps.api.views.admin import act_view
 from libs.archive.logs import audit_log, read_backwards
 from libs.audit.log import WantedActs, list_acts
 

@@ -6,15 +6,15 @@ from functools import partial
 
 from starlette.responses import Response
 
-from apps.api.admin_answers import DeadJob, RunningJob
-from apps.api.admin_views import dead_view, running_job_view
-from apps.api.answers import Page
-from apps.api.job_filter import wanted_jobs
-from apps.api.paging import page, read_page
-from apps.api.queries import AllJobsQuery, PageQuery
+from apps.api.answers.admin import DeadJob, RunningJob
+from apps.api.answers.answer import Page
+from apps.api.lists.job_filter import wanted_jobs
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import AllJobsQuery, PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
+from apps.api.views.admin import dead_view, running_job_view
 from libs.access.users import load_user
 from libs.admission.replay import replay_dead
 from libs.archive.logs import admissions, read_backwards

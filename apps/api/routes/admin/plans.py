@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apps.api import admin_answers, answers
+from apps.api.answers import admin as admin_answers
+from apps.api.answers import answer as answers
 from apps.api.body import read_object
-from apps.api.paging import page, read_page
-from apps.api.queries import PageQuery
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route

@@ -6,14 +6,14 @@ from typing import get_args
 
 from starlette.responses import Response
 
-from apps.api.admin_answers import Queue, Queues, Worker
-from apps.api.admin_views import queue_view, worker_view
-from apps.api.answers import Page
-from apps.api.paging import page, read_page
-from apps.api.queries import PageQuery
+from apps.api.answers.admin import Queue, Queues, Worker
+from apps.api.answers.answer import Page
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import Endpoint, route
+from apps.api.views.admin import queue_view, worker_view
 from libs.jobs.queues import QueueChange, change_queue, list_queues
 from libs.jobs.workers import list_workers
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
-from apps.api.admin_answers import UserUsage
-from apps.api.answers import Page
-from apps.api.paging import page, read_page
-from apps.api.queries import AllUsageQuery
+from apps.api.answers.admin import UserUsage
+from apps.api.answers.answer import Page
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import AllUsageQuery
 from apps.api.request import Request
 from apps.api.routing import route
-from apps.api.usage_answers import CSV, csv_lines, read_periods, usage_view, wants_csv
+from apps.api.views.usage import CSV, csv_lines, read_periods, usage_view, wants_csv
 from libs.access.user import User
 from libs.access.users import list_users
 from libs.accounts.usage import Period, Usage, read_usage

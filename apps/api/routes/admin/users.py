@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from starlette.responses import Response
 
-from apps.api.admin_answers import User
-from apps.api.answers import Page
+from apps.api.answers.admin import User
+from apps.api.answers.answer import Page
 from apps.api.body import read_object
-from apps.api.paging import page, read_page
-from apps.api.queries import UsersQuery
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import UsersQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
-from apps.api.views import user_view
+from apps.api.views.user import user_view
 from libs import limits
 from libs.access.plan_numbers import PLAN_NAME, SomeNumbers
 from libs.access.users import begin_erasure, create_user, find_user_by_email, list_users, load_user, update_user

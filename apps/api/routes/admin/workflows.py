@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from starlette.responses import Response
 
-from apps.api.answers import Page
+from apps.api.answers.answer import Page
+from apps.api.answers.workflow import Workflow, WorkflowVersion, WorkflowVersions
 from apps.api.body import read_object
-from apps.api.paging import page, read_page
-from apps.api.queries import PageQuery
+from apps.api.lists.paging import page, read_page
+from apps.api.lists.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
 from apps.api.validation import validated
-from apps.api.workflow_answers import Workflow, WorkflowVersion, WorkflowVersions
-from apps.api.workflow_views import version_view, workflow_view
+from apps.api.views.workflow import version_view, workflow_view
 from libs.errors import Refusal
 from libs.workflows.definition import Definition, NewWorkflow, classes_of, definition_flaws
 from libs.workflows.flaw import refusal

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from apps.api.main import build
-from apps.api.server import MetricsServer
+from apps.api.server.server import MetricsServer
 from apps.api.state import ApiState
 from libs import limits
 from tests.fakes.api import Api

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from apps.api.webhook_bodies import JobEvent
+from apps.api.orders.webhook import JobEvent
 from libs.jobs.status import FINISHED, STATUSES
 from libs.webhooks.event import EVENTS, JOB_ENDINGS, JOB_EVENTS
 

@@ -1,0 +1,1 @@
+"""What the routes answer, as models: the OpenAPI document is made of them, and tests hold every answer against them."""

@@ -1,0 +1,1 @@
+"""Ordering many items at once: read one by one, stored as they go, admitted as one."""

@@ -1,0 +1,105 @@
+"""Submitting a batch: from its items to an admitted batch and its first jobs."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass
+
+from apps.api.batches.order import BatchEnvelope, Sources, write_items
+from apps.api.orders.order import idempotency_of, kind_named
+from apps.api.orders.webhook import hook_of
+from apps.api.request import Request
+from libs.admission.rate import RefusedRate
+from libs.batches.admit import BatchAdmission, BatchApplication, admit_batch, look_batch
+from libs.batches.batch import Batch
+from libs.batches.feed import Rooms, feed
+from libs.batches.items import ItemWriter
+from libs.batches.lookup import load_batch
+from libs.errors import Refusal, Unavailable
+from libs.ids import new_id
+
+__all__ = ["SubmittedBatch", "submit_batch"]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedBatch:
+    """The batch a request made, now or before."""
+
+    batch: Batch
+    replayed: bool
+
+
+async def submit_batch(
+    request: Request, route: str, wanted: BatchEnvelope, sources: Sources, *, items_min: int, digest: str
+) -> SubmittedBatch:
+    """Store the items, admit the batch, make its first items jobs; refuses what cannot be let in.
+
+    `items_min` is how many items there are at least, `digest` that of the body, `route` scopes the idempotency key.
+    """
+    settings = request.api.settings
+    if not settings.jobs_enabled:
+        raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
+    kind = kind_named(wanted.kind)
+    application = BatchApplication(
+        kind=kind.name,
+        queue=kind.queue,
+        deadline_s=wanted.deadline_seconds or settings.job_deadline,
+        priority=wanted.priority,
+        fairness_key=wanted.fairness_key,
+        metadata=wanted.metadata,
+        idempotency=idempotency_of(request, route),
+        fingerprint=hashlib.sha256(f"{route} {digest}".encode()).hexdigest(),
+        traceparent=request.traceparent,
+        hook=await hook_of(request, wanted.webhook) if wanted.webhook else None,
+    )
+    rules = (request.resources.queue_rule, request.api.rate_rule)
+    try:
+        admission = await look_batch(request.home, request.caller, application, *rules, items=items_min)
+        if admission is None:
+            async with request.api.batch_reads:
+                admission = await _write_and_admit(request, route, wanted, sources, application)
+    except RefusedRate as refusal:
+        request.show(refusal.rates)
+        raise
+    request.show(admission.rates)
+    batch = await load_batch(request.home, request.caller.user_id, admission.batch_id)
+    return SubmittedBatch(batch, admission.replayed)
+
+
+async def _write_and_admit(
+    request: Request, route: str, wanted: BatchEnvelope, sources: Sources, application: BatchApplication
+) -> BatchAdmission:
+    resources, caller, batch_id = request.resources, request.caller, new_id("batch")
+    writer = ItemWriter(request.home, resources.objects, caller.user_id, batch_id)
+    admission = None
+    try:
+        await write_items(request, route, wanted, sources, writer)
+        admission = await admit_batch(
+            request.home,
+            caller,
+            application,
+            resources.queue_rule,
+            request.api.rate_rule,
+            batch_id=batch_id,
+            items=writer.count,
+            units=writer.units,
+        )
+    finally:
+        if admission is None or admission.replayed:
+            with suppress(Unavailable):
+                await writer.drop()
+    if admission.replayed:
+        resources.metrics.replays.inc()
+    else:
+        resources.metrics.admissions.labels(application.kind).inc(writer.count)
+        await _feed_first(request, batch_id, writer)
+    return admission
+
+
+async def _feed_first(request: Request, batch_id: str, writer: ItemWriter) -> None:
+    """The first items become jobs at once; a worker sees to the others, and to these when we cannot."""
+    with suppress(Unavailable):
+        batch = await load_batch(request.home, request.caller.user_id, batch_id)
+        rooms = Rooms(request.resources.queue_rule.size_max)
+        await feed(request.home, batch, 0, writer.first, request.caller.limits, rooms)

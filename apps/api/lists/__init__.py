@@ -1,0 +1,1 @@
+"""Lists: what they may be asked, and their pages."""

@@ -1,0 +1,1 @@
+"""What callers order: read and checked, up to the admitted job and its answer."""

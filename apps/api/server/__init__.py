@@ -1,0 +1,1 @@
+"""uvicorn, and the bounds on connections that it leaves open."""

@@ -1,0 +1,1 @@
+"""Following a job: server-sent events and WebSockets, and the tokens that open them."""
