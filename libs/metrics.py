@@ -41,7 +41,7 @@ class Metrics:
         )
         self.results = Counter(
             "arqade_result_cache",
-            "Submissions whose result might be known: hit or miss",
+            "Jobs and items whose result might be known: hit or miss",
             ("kind", "outcome"),
             registry=registry,
         )

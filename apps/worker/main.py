@@ -30,7 +30,7 @@ from libs.backends.backends import Backends
 from libs.backends.fleet.fleet import Fleet
 from libs.backends.ocr import OcrEngine
 from libs.batches.batch import Batch
-from libs.batches.feed import Rooms
+from libs.batches.feed import Fed, Rooms
 from libs.batches.tend import Tender
 from libs.egress import Egress
 from libs.errors import Unavailable
@@ -145,7 +145,10 @@ def _look_after_batches(resources: Resources) -> None:
     def closed(batch: Batch, took_s: float) -> None:
         resources.metrics.batch_seconds.labels(batch.kind).observe(took_s)
 
-    keeper = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, rooms, term_s, closed))
+    def fed(batch: Batch, chunk: Fed) -> None:
+        chunk.count(resources.metrics, batch.kind)
+
+    keeper = BatchKeeper(Tender(resources.store, resources.objects, resources.plans, rooms, term_s, closed, fed))
     resources.background.append(asyncio.create_task(keeper.keep_looking(), name="batches"))
 
 

@@ -8,14 +8,10 @@ was, like what a lost attempt leaves.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from anyio import create_task_group
-
 from libs.access.caller import Caller
 from libs.admission.admit import Admission, Application, Copies, CopiesWanted, QueueRule, admit, ask
 from libs.admission.rate import RateRule
-from libs.artifacts.artifact import Artifact
+from libs.artifacts.copies import copy_each, placed_below
 from libs.artifacts.names import attempt_prefix
 from libs.artifacts.objects import Objects
 from libs.errors import Unavailable
@@ -62,22 +58,8 @@ async def admit_or_know(  # what `admit` takes, and where the files are
 async def _copied(objects: Objects, user_id: str, job_id: str, wanted: CopiesWanted) -> Copies | None:
     """Copies of the artifacts below the new job's own prefix; None when they cannot be had."""
     prefix = attempt_prefix(user_id, job_id, wanted.now_ms, _NEVER_RUN)
-    copies = [replace(each, object_name=prefix + each.object_name.rsplit("/", 1)[-1]) for each in wanted.artifacts]
-    missing: list[Artifact] = []
-
-    async def copy(source: Artifact, target: Artifact) -> None:
-        try:
-            there = await objects.copy(source.object_name, target.object_name)
-        except Unavailable:
-            there = False
-        if not there:
-            missing.append(source)
-
-    async with create_task_group() as group:
-        for source, target in zip(wanted.artifacts, copies, strict=True):
-            group.start_soon(copy, source, target)
-    made = Copies(wanted.job_id, tuple(copies))
-    if missing:
+    made = Copies(wanted.job_id, placed_below(prefix, wanted.artifacts))
+    if not await copy_each(objects, wanted.artifacts, made.artifacts):
         await _remove(objects, made)
         return None
     return made

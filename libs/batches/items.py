@@ -27,13 +27,17 @@ _WRITES_AT_ONCE = 4
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A validated input, what it costs, what its caller says of it, and what of the fleet it needs."""
+    """A validated input, what it costs, what its caller says of it, and what of the fleet it needs.
+
+    `result` is the digest that a known result is looked up by, for an item that takes part.
+    """
 
     input: Mapping[str, Any]
     units: int
     fairness_key: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""
+    result: str | None = None
 
     def as_line(self) -> bytes:
         """Its line; absent members take no room."""
@@ -44,6 +48,8 @@ class Item:
             told["metadata"] = self.metadata
         if self.needs:
             told["needs"] = self.needs
+        if self.result is not None:
+            told["result"] = self.result
         return orjson.dumps(told)
 
     @classmethod
@@ -56,6 +62,7 @@ class Item:
             fairness_key=told.get("fairness_key"),
             metadata=told.get("metadata", {}),
             needs=told.get("needs", ""),
+            result=told.get("result"),
         )
 
 

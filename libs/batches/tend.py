@@ -24,7 +24,7 @@ from libs.access.plans import Plans
 from libs.artifacts.objects import Objects
 from libs.batches.batch import Batch, prefix_of
 from libs.batches.cancel import cancel_jobs
-from libs.batches.feed import Rooms, feed, limits_now
+from libs.batches.feed import Fed, Rooms, feed, limits_now
 from libs.batches.items import Item, read_items
 from libs.batches.lookup import find_batch
 from libs.batches.results import ended_by_block, keep_block, put_together
@@ -64,7 +64,7 @@ async def _take_due(store: Store, most: int, term_s: float) -> list[Due]:
     return [Due(user_id, batch_id, int(float(now))) for user_id, batch_id in pairs]
 
 
-def _unheard(_batch: Batch, _took_s: float) -> None:
+def _unheard(_batch: Batch, _what: object) -> None:
     return
 
 
@@ -72,7 +72,7 @@ def _unheard(_batch: Batch, _took_s: float) -> None:
 class Tender:
     """What looking after batches takes. One is taken for `term_s`, which is prolonged while it is tended.
 
-    `closed` hears of each batch that is over, and how many seconds that took.
+    `closed` hears of each batch that is over, and how many seconds that took; `fed` of each chunk.
     """
 
     store: Store
@@ -81,6 +81,7 @@ class Tender:
     rooms: Rooms
     term_s: float = 6.0
     closed: Callable[[Batch, float], None] = _unheard
+    fed: Callable[[Batch, Fed], None] = _unheard
 
     async def take(self, most: int) -> list[Due]:
         """Take batches that are due, to tend each. Raises Unavailable."""
@@ -130,7 +131,7 @@ class Tender:
     async def _feed(self, batch: Batch) -> None:
         """Make jobs of items while there is room, with as long a pause between two chunks as a chunk takes."""
         plan = await limits_now(self.store, self.plans, batch.user_id)
-        fed = await feed(self.store, batch, batch.next_item, (), plan, self.rooms)
+        fed = await feed(self.store, self.objects, batch, batch.next_item, (), plan, self.rooms)
         until, block, items = monotonic() + FEED_S_MAX, -1, list[Item]()
         while not fed.over and fed.worth_it(batch) and monotonic() < until:
             if fed.next_item // batch.block_items != block:
@@ -138,7 +139,8 @@ class Tender:
                 items = list(await read_items(self.objects, batch, block))
             began = monotonic()
             rest = items[fed.next_item - block * batch.block_items :]
-            fed = await feed(self.store, batch, fed.next_item, rest, plan, self.rooms)
+            fed = await feed(self.store, self.objects, batch, fed.next_item, rest, plan, self.rooms)
+            self.fed(batch, fed)
             await asyncio.sleep(max(_PAUSE_S_MIN, monotonic() - began))
 
     async def _keep_results(self, batch: Batch, now_ms: int) -> None:

@@ -65,6 +65,7 @@ def results_url(objects: Objects, batch: Batch) -> SignedUrl:
 
 def item_view(result: Result, *, whole: bool = False) -> dict[str, Any]:
     """An item; unless it is wanted `whole`, a large output is left to the job and to the results."""
-    if whole or result["output_bytes"] <= limits.BATCH_OUTPUT_BYTES_MAX:
-        return result
-    return {**result, "output": None}
+    shown = {"cached": False, **result}  # results that an older version stored don't say
+    if not whole and result["output_bytes"] > limits.BATCH_OUTPUT_BYTES_MAX:
+        shown["output"] = None
+    return shown

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import Field
+
 from apps.api.answers.answer import Answer, Count, Time
 from libs.jobs.status import Status
 
@@ -75,6 +77,7 @@ class BatchItem(Answer):
     index: Count
     job_id: str | None
     status: Status
+    cached: bool = Field(description="Whether the result of an earlier job was taken: at once, and free of charge")
     output: dict[str, Any] | None
     output_bytes: Count
     artifacts: list[BatchArtifact]

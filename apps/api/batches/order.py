@@ -169,8 +169,9 @@ async def _checked(request: Request, route: str, wanted: BatchEnvelope, value: A
             raise  # about the caller, or about us: another item would not help it
         return refusal if enveloped else _unwrapped(refusal)
     if told is None:
-        return Item(application.input, application.units, needs=application.needs)
-    return Item(application.input, application.units, told.fairness_key, told.metadata, application.needs)
+        return Item(application.input, application.units, needs=application.needs, result=application.result)
+    said = (told.fairness_key, told.metadata)
+    return Item(application.input, application.units, *said, application.needs, application.result)
 
 
 def _unwrapped(refusal: Refusal) -> Refusal:

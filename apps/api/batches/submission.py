@@ -102,4 +102,6 @@ async def _feed_first(request: Request, batch_id: str, writer: ItemWriter) -> No
     with suppress(Unavailable):
         batch = await load_batch(request.home, request.caller.user_id, batch_id)
         rooms = Rooms(request.resources.queue_rule.size_max)
-        await feed(request.home, batch, 0, writer.first, request.caller.limits, rooms)
+        objects, plan = request.resources.objects, request.caller.limits
+        fed = await feed(request.home, objects, batch, 0, writer.first, plan, rooms)
+        fed.count(request.resources.metrics, batch.kind)

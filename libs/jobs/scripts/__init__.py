@@ -62,7 +62,7 @@ def _act(*files: str) -> Script:
     return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last)
 
 
-ADMIT = _script(*_JUDGING, "outbox.lua", "enter.lua", *_CONCLUDING, "admit.lua")
+ADMIT = _script(*_JUDGING, "outbox.lua", "enter.lua", *_CONCLUDING, "known.lua", "admit.lua")
 TAKE_OF_ADDRESS = _script("clock.lua", "rate.lua", "take_of_address.lua")
 TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
 CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "servers.lua", "claim.lua")
@@ -80,7 +80,8 @@ FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
 ADMIT_BATCH = _script(*_JUDGING, "batch.lua", "admit_batch.lua")
 ADMIT_COMPARISON = _script(*_JUDGING, "outbox.lua", "enter.lua", "admit_comparison.lua")
 ADMIT_ITEMS = _script(
-    *("clock.lua", "fair.lua", "settle.lua", "outbox.lua", "enter.lua", "batch.lua", "rest.lua", "admit_items.lua")
+    *("clock.lua", "fair.lua", "settle.lua", _STORED, "outbox.lua", "enter.lua"),
+    *(*_CONCLUDING, "known.lua", "batch.lua", "rest.lua", "admit_items.lua"),
 )
 CANCEL_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "cancel_batch.lua", allow_oom=True)
 CLOSE_BATCH = _script(

@@ -6,7 +6,7 @@
 -- A job whose result is known is never queued: it is over at once and costs no unit. Its artifacts must be copies of
 -- its own, so where there are any it is first asked for them.
 -- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua outbox.lua enter.lua tell.lua
---        result.lua conclude.lua
+--        result.lua conclude.lua known.lua
 --
 -- ARGV  1 job id         2 user            3 digest of the api key   4 queue         5 kind
 --       6 payload        7 units           8 priority                9 lane         10 deadline, ms from when it may run
@@ -52,12 +52,7 @@ end
 
 if ask.memory then redis.call('SET', ask.memory, ask.fingerprint .. ' ' .. job.id) end
 if known then
-  record_job(job, 'queued', 0, 'cached', 1)
-  if known.output then redis.call('HSET', KEY.job .. job.id, 'output', known.output) end
-  if known.artifacts then redis.call('HSET', KEY.job .. job.id, 'artifacts', ARGV[23], 'stored', ARGV[24]) end
-  local members = redis.call('HMGET', KEY.job .. job.id, 'retention', 'webhook')
-  job.retention, job.webhook = members[1], members[2] or nil
-  conclude(job, 'succeeded', job.payload)
+  record_known(job, known, ARGV[23], ARGV[24])
   if ask.limit > 0 then spend_tokens(ask.buckets, ask.window_us) end
   return answer(ask, 'known', known.output or false)
 end

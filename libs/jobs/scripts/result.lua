@@ -10,11 +10,11 @@ local function remember_result(job)
   redis.call('SET', KEY.result .. job.result, job.id, 'EX', math.min(RESULT_KEPT_S, tonumber(job.retention)))
 end
 
--- What that job made: its id, and output and artifacts as JSON; nil when none is known.
+-- What that job made: its id, output and artifacts as JSON, and the bytes of these; nil when none is known.
 local function find_result(digest)
   local id = redis.call('GET', KEY.result .. digest)
   if not id then return nil end
-  local known = redis.call('HMGET', KEY.job .. id, 'status', 'output', 'artifacts')
+  local known = redis.call('HMGET', KEY.job .. id, 'status', 'output', 'artifacts', 'stored')
   if known[1] ~= 'succeeded' then return nil end
-  return {id = id, output = known[2] or nil, artifacts = known[3] or nil}
+  return {id = id, output = known[2] or nil, artifacts = known[3] or nil, stored = tonumber(known[4]) or 0}
 end

@@ -51,6 +51,7 @@ async def test_every_item_is_a_job_once_and_its_result_stands_at_its_place(desk:
         "index": 7,
         "job_id": "",
         "status": "succeeded",
+        "cached": False,
         "output": {"square": 49},
         "output_bytes": 13,
         "artifacts": [],
