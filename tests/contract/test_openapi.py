@@ -15,6 +15,7 @@ from apps.api.openapi.page import CONTENT_SECURITY_POLICY, docs_page
 from apps.api.orders.order import BODIES
 from apps.api.routes import ROUTES
 from apps.api.routing import PUBLIC, Route
+from libs import limits
 from libs.kinds import KINDS
 
 DOCUMENT: dict[str, Any] = openapi(ROUTES, "1.0.0")
@@ -55,6 +56,18 @@ def test_every_route_tells_what_it_answers() -> None:
 def test_operations_have_ids_of_their_own() -> None:
     ids = [operation["operationId"] for operation in OPERATIONS.values()]
     assert len(ids) == len(set(ids))
+
+
+def test_a_parameter_has_a_default_only_where_its_absence_means_that() -> None:
+    parameters = [one for operation in OPERATIONS.values() for one in operation.get("parameters", ())]
+    assert {one["name"]: one["schema"]["default"] for one in parameters if "default" in one["schema"]} == {
+        "limit": limits.PAGE_SIZE,
+        "by": "day",
+    }
+
+
+def test_schemas_are_named_for_those_who_read_them() -> None:
+    assert [name for name in DOCUMENT["components"]["schemas"] if "__" in name] == []
 
 
 def test_every_component_is_used() -> None:

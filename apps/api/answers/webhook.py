@@ -130,7 +130,7 @@ class PingData(Answer):
     webhook_id: str
 
 
-class Ping(Answer):
+class PingEvent(Answer):
     """What a receiver is told to try it."""
 
     type: Literal["webhook.ping"]
@@ -139,7 +139,7 @@ class Ping(Answer):
 
 
 #: What is sent to receivers, by what it is about.
-TOLD: Mapping[str, type[Answer]] = {"job": JobEvent, "batch": BatchEvent, "ping": Ping}
+TOLD: Mapping[str, type[Answer]] = {"job": JobEvent, "batch": BatchEvent, "ping": PingEvent}
 
 
 def endpoint_name(endpoint_id: str) -> str:

@@ -1,6 +1,6 @@
 """What the lists of the API may be asked, as models: for the OpenAPI document, and to know a misspelled parameter by.
 
-The endpoints read the values themselves.
+The endpoints read the values themselves. A default is what an absent parameter means; None and "" mean nothing.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PageQuery(BaseModel):
 class JobQuery(PageQuery):
     """Lists of jobs."""
 
-    status: Annotated[Status, Field(description="Jobs of this status alone")] = "queued"
+    status: Annotated[Status | None, Field(description="Jobs of this status alone")] = None
     kind: Annotated[str, Field(description="Jobs of this kind alone")] = ""
     created_after: Annotated[AwareDatetime | None, Field(description="Younger jobs alone, RFC 3339")] = None
 
@@ -50,7 +50,7 @@ class JobQuery(PageQuery):
 class ItemQuery(PageQuery):
     """Lists of a batch's items."""
 
-    status: Annotated[Status, Field(description="Items of this status alone")] = "queued"
+    status: Annotated[Status | None, Field(description="Items of this status alone")] = None
 
 
 class UserQuery(PageQuery):
@@ -83,13 +83,13 @@ class UsageQuery(BaseModel):
     by: Annotated[Literal["day", "month"], Field(description="What the periods are")] = "day"
     first: Annotated[str, Field(alias="from", pattern=_DATE, description="The first day, or month")] = ""
     last: Annotated[str, Field(alias="to", pattern=_DATE, description="The last day, or month")] = ""
-    format: Annotated[Literal["json", "csv"], Field(description="As `Accept` says when absent")] = "json"
+    format: Annotated[Literal["json", "csv"] | None, Field(description="As `Accept` says when absent")] = None
 
 
 class VersionQuery(BaseModel):
     """A workflow."""
 
-    version: Annotated[int, Field(ge=1, le=999_999_999, description="In this version")] = 1
+    version: Annotated[int | None, Field(ge=1, le=999_999_999, description="In this version, or the newest")] = None
 
 
 class AllUsageQuery(UsageQuery, PageQuery):

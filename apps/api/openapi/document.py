@@ -138,14 +138,21 @@ def _parameters(route: Route) -> Iterator[Mapping[str, Any]]:
         yield {"name": name, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
     if route.query is not None:
         for name, schema in route.query.model_json_schema()["properties"].items():
-            told = {key: value for key, value in schema.items() if key not in ("title", "description")}
-            if told.get("default") in ("", None):
-                told.pop("default", None)
-            yield {"name": name, "in": "query", "schema": told, "description": schema["description"]}
+            yield {"name": name, "in": "query", "schema": _of_query(schema), "description": schema["description"]}
     if route.bucket == "submits":
         yield from PARAMETERS
     if any(_EVENTS in bodies for bodies in route.answers.values()):
         yield from STREAM_PARAMETERS
+
+
+def _of_query(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of a parameter: one that is absent is not there, so none is null or empty by default."""
+    told = {key: value for key, value in schema.items() if key not in ("title", "description", "anyOf")}
+    for one in schema.get("anyOf", ()):
+        told |= one if one != {"type": "null"} else {}
+    if told.get("default") in ("", None):
+        told.pop("default", None)
+    return told
 
 
 def _request_body(route: Route, schemas: Schemas) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def problem_answers(route: Route) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _problem(route: Route, status: int, codes: list[str]) -> dict[str, Any]:
-    narrowed = {"properties": {"code": {"enum": codes}, "status": {"const": status}}}
+    narrowed = {"properties": {"code": {"enum": codes}}}
     return {
         "description": "; ".join(f"`{code}`: {CATALOGUE[code].title}" for code in codes),
         "headers": headers_of(route, status),
