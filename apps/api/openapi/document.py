@@ -35,6 +35,7 @@ _EVENT: Final = {
 _SCHEMAS: Final[Mapping[str, Any]] = {_JSON: {"type": "object"}, _EVENTS: _EVENT}
 _REF: Final = "#/components/schemas/{model}"
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
+_LICENSE: Final = {"name": "Apache License 2.0", "identifier": "Apache-2.0"}
 _ABOUT: Final = (
     "Inference backends as one job API. Every answer of 400 and above is a problem (RFC 9457), whose `code` the "
     "[catalogue](/docs/errors) explains."
@@ -63,7 +64,8 @@ def openapi(routes: Sequence[Route], version: str) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, problems)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Arqade", "version": version, "description": _ABOUT},
+        "info": {"title": "Arqade", "version": version, "description": _ABOUT, "license": _LICENSE},
+        "servers": [{"url": "/"}],
         "security": [],
         "paths": paths,
         "webhooks": {name: {"post": _told(name, model, schemas)} for name, model in TOLD.items()},
