@@ -70,7 +70,7 @@ class Messages:
         if endpoint is None or subject is None:
             return None
         url, sealed_token = endpoint.url, endpoint.sealed_token
-        if endpoint.of_jobs:
+        if endpoint.is_default:
             if subject.hook is None:
                 return None
             url, sealed_token = subject.hook.url, subject.hook.sealed_token

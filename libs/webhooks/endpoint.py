@@ -41,7 +41,7 @@ class Endpoint:
     dropped: int = 0
 
     @property
-    def of_jobs(self) -> bool:
+    def is_default(self) -> bool:
         """Whether it stands for the webhooks that a user's jobs and batches name themselves."""
         return self.id == self.user_id
 

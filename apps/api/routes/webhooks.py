@@ -150,7 +150,7 @@ async def _load(request: Request) -> StoredEndpoint:
 async def _load_own(request: Request) -> StoredEndpoint:
     """An endpoint that can be changed: `default` has nothing to change."""
     endpoint = await _load(request)
-    if endpoint.of_jobs:
+    if endpoint.is_default:
         raise Refusal(
             "conflict", "The endpoint of jobs' and batches' own webhooks has neither URL nor events: each names them"
         )
