@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,14 @@ import orjson
 from libs.admission.ledger import differences
 from libs.batches.batch import results_name
 from libs.batches.lookup import load_batch
+from libs.webhooks.endpoints import create_endpoint
+from tests.faults.checkers import check_all
 from tests.faults.conftest import OpenYard
+from tests.faults.evidence import stream
 from tests.faults.failpoints import KILLED
+from tests.faults.figures import FIGURES
 from tests.faults.history import Client
+from tests.faults.killing import keep_killing
 from tests.faults.kinds import QUEUE
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
@@ -25,6 +31,7 @@ from tests.integration.libs.jobs.snapshot import take_snapshot
 
 BATCHES = "/api/v1/batches"
 ITEMS, LEASE_S = 120, 0.6
+AWAY = 503
 
 #: Where a worker dies that looks after batches. The first call of admit_items asks for the room there is.
 DEATHS = (
@@ -53,7 +60,8 @@ async def submit(yard: Yard, client: Client, count: int, kind: str = "noop", **h
 
 
 async def look(yard: Yard, client: Client, batch: Json) -> Json:
-    found: Json = (await yard.http.get(batch["links"]["self"], headers=client.headers)).json()
+    answer = await yard.http.get(batch["links"]["self"], headers=client.headers)
+    found: Json = answer.json() if answer.status_code != AWAY else batch  # Redis is
     return found
 
 
@@ -127,6 +135,46 @@ async def test_an_api_that_dies_while_it_reads_a_batch_leaves_nothing_admitted(o
         left = {facts.name.split("/")[4] for facts in await yard.resources.objects.list(f"{client.user_id}/")}
         assert left == {batches[0]["id"]}
         await check_whole(yard)
+
+
+async def test_a_batch_under_fire_is_whole_and_told_of_once(open_yard: OpenYard) -> None:
+    async with open_yard(lease_s=LEASE_S, arq_worker_concurrency=5) as yard:
+        client = await yard.client(queued_max=60, slots=10)
+        await create_endpoint(
+            yard.store,
+            yard.resources.webhook_secrets,
+            client.user_id,
+            url="http://127.0.0.1:9/",
+            events=("batch.finished",),
+            description="",
+            token=None,
+        )
+        yard.fleet.keep(3)
+        batch = await submit(yard, client, SIZE.batch_items, "sleep")
+        killing = asyncio.create_task(keep_killing(yard, [], spares=True))
+        for _ in range(SIZE.batch_kills):
+            await asyncio.sleep(random.uniform(0.3, 1.0))
+            yard.site.api.kill()
+            await yard.site.api.start()
+        yard.site.breaker.kill()
+        await asyncio.sleep(random.uniform(0.1, 0.5))
+        yard.site.breaker.start()
+        ended = await until(yard, client, batch, over)
+        killing.cancel()
+        assert (ended["status"], ended["counts"]["succeeded"]) == ("finished", SIZE.batch_items)
+        assert sum(ended["counts"].values()) == SIZE.batch_items
+        found = await results(yard, client, batch)
+        assert [result["index"] for result in found] == list(range(SIZE.batch_items))
+        assert len({result["job_id"] for result in found}) == SIZE.batch_items
+        await yard.rest()
+        await check_whole(yard)
+        kills = len(yard.fleet.endings)
+        seen = await yard.evidence()
+    check_all(seen)
+    told = [entry for _, entry in stream(seen.dump.values[seen.dump.keys.outbox]) if entry["about"] == batch["id"]]
+    assert [entry["event"] for entry in told] == ["batch.finished"]
+    FIGURES.note("batch", "items, workers killed, API killed, Redis killed",
+                 f"{SIZE.batch_items}, {kills}, {SIZE.batch_kills}, 1")  # fmt: skip
 
 
 async def test_a_batch_is_canceled_in_the_middle_while_workers_are_killed(open_yard: OpenYard) -> None:
