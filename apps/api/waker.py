@@ -11,7 +11,7 @@ __all__ = ["Waker"]
 _GATHERED_S: Final = 0.01
 _AT_ONCE: Final = 100
 
-Wake = Callable[[Sequence[str]], Awaitable[None]]
+Wake = Callable[[Sequence[str]], Awaitable[object]]
 
 
 class Waker:

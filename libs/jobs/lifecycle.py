@@ -221,10 +221,12 @@ async def cancel(store: Store, user_id: str, job_id: str) -> CancelOutcome:
     return outcome.decode()  # type: ignore[return-value]
 
 
-async def wake(store: Store, job_ids: Sequence[str]) -> None:
-    """Have waiting jobs looked at now: their provider has called back. Others are left alone."""
-    if job_ids:
-        await store.run(WAKE, (), job_ids)
+async def wake(store: Store, job_ids: Sequence[str]) -> Sequence[str]:
+    """Have waiting jobs looked at now: their provider has called back. Others are left alone.
+
+    Returns those that are over: nobody needs to call them again.
+    """
+    return [job_id.decode() for job_id in await store.run(WAKE, (), job_ids)] if job_ids else []
 
 
 async def sweep(store: Store, queue: str, *, most: int, offset: int) -> tuple[int, int]:

@@ -44,6 +44,7 @@ BEHAVIOURS: Final = (
     "data",
 )  # fmt: skip
 #: What may happen to a request instead of its answer; `lost` and `late 500`: it is carried out, and not answered so.
+#: A webhook that something happens to is never sent.
 FAULTS: Final = ("500", "503", "429", "401", "402", "404", "garbage", "html", "hang", "lost", "late 500")
 
 
@@ -82,7 +83,9 @@ class Application:
     made: dict[str, Made] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
-    faults: dict[str, deque[str]] = field(default_factory=lambda: {"create": deque(), "read": deque()})
+    faults: dict[str, deque[str]] = field(
+        default_factory=lambda: {"create": deque(), "read": deque(), "webhook": deque()}
+    )
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -153,7 +156,7 @@ class Application:
 
     async def call_back(self, delay_s: float, made: Made) -> None:
         await asyncio.sleep(max(0.0, delay_s) + 0.001)
-        if not self.webhooks:
+        if not self.webhooks or (self.faults["webhook"] and self.faults["webhook"].popleft()):
             return
         for pause_s in (0.0, *_WEBHOOK_RETRIES_S):
             await asyncio.sleep(pause_s)

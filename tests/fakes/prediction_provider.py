@@ -76,7 +76,7 @@ class PredictionProvider:
         return Counter(self.figures()["counts"])
 
     def fail_next(self, bucket: str, *faults: str) -> None:
-        """What happens to the next requests to `create` or to `read`."""
+        """What happens to the next requests to `create` or to `read`, or to the next `webhook`."""
         httpx.post(f"http://127.0.0.1:{self.port}/faults", json={bucket: faults}, timeout=10).raise_for_status()
 
 

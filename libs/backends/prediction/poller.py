@@ -33,11 +33,11 @@ _WOKEN_AT_ONCE: Final = 100
 #: How long after its job should have given it up a prediction is still looked for.
 _FORGOTTEN_AFTER_S: Final = 600.0
 
-Wake = Callable[[Sequence[str]], Awaitable[None]]
+Wake = Callable[[Sequence[str]], Awaitable[Sequence[str]]]
 
 
 class Poller:
-    """One for each provider in each worker; they take turns. `wake` has jobs looked at now."""
+    """One for each provider in each worker; they take turns. `wake` has jobs looked at now, and says which are over."""
 
     def __init__(
         self, server: Server, notes: Notes, wake: Wake, *, worker: str, every_s: float, max_wait_s: float
@@ -92,7 +92,9 @@ class Poller:
         await asyncio.gather(*[self._notes.note_end(awaited[each.id].job_id, each) for each in ended])
         self._noted.update(each.id for each in ended)
         # Who was woken before it had begun to wait, or is not through yet, is still there and woken again.
-        await self._wake_all([awaited[prediction_id].job_id for prediction_id in self._noted])
+        over = await self._wake_all([awaited[prediction_id].job_id for prediction_id in self._noted])
+        # An attempt that has lost its lease may have noted its prediction after the job was through with it.
+        await self._forget(awaited[each] for each in self._noted if awaited[each].job_id in over)
         return len(awaited)
 
     async def _listed(self, wanted: Iterable[str]) -> dict[str, Prediction]:
@@ -121,9 +123,11 @@ class Poller:
                 found[each.prediction_id] = prediction
         return found
 
-    async def _wake_all(self, job_ids: Sequence[str]) -> None:
+    async def _wake_all(self, job_ids: Sequence[str]) -> set[str]:
+        over: set[str] = set()
         for first in range(0, len(job_ids), _WOKEN_AT_ONCE):
-            await self._wake(job_ids[first : first + _WOKEN_AT_ONCE])
+            over.update(await self._wake(job_ids[first : first + _WOKEN_AT_ONCE]))
+        return over
 
     async def _forget(self, stale: Iterable[Awaited]) -> None:
         for each in stale:

@@ -262,8 +262,9 @@ async def test_one_reading_of_the_list_wakes_all_and_is_all_that_they_need(desk:
     await asyncio.sleep(60 / desk.far.speed)
     woken: set[str] = set()
 
-    async def wake(job_ids: Sequence[str]) -> None:
+    async def wake(job_ids: Sequence[str]) -> Sequence[str]:
         woken.update(job_ids)
+        return ()
 
     poller = Poller(desk.provider.server, desk.provider.notes, wake, worker="w", every_s=1, max_wait_s=60)
     before = desk.far.counts()
@@ -282,8 +283,9 @@ async def test_who_was_woken_too_early_is_woken_again(desk: Desk) -> None:
     await asyncio.sleep(60 / desk.far.speed)
     woken: list[str] = []
 
-    async def wake(job_ids: Sequence[str]) -> None:
+    async def wake(job_ids: Sequence[str]) -> Sequence[str]:
         woken.extend(job_ids)
+        return ()
 
     poller = Poller(desk.provider.server, desk.provider.notes, wake, worker="w", every_s=1, max_wait_s=60)
     listed = desk.far.counts()["listed"]
@@ -293,14 +295,29 @@ async def test_who_was_woken_too_early_is_woken_again(desk: Desk) -> None:
     assert desk.far.counts()["listed"] == listed + 1
 
 
+async def test_who_is_through_with_a_prediction_is_not_woken_for_ever(desk: Desk) -> None:
+    """An attempt that has lost its lease may note its prediction after the job has ended."""
+    attempt = desk.attempt()
+    await desk.advance(attempt)
+    await asyncio.sleep(60 / desk.far.speed)
+
+    async def wake(job_ids: Sequence[str]) -> Sequence[str]:
+        return job_ids
+
+    poller = Poller(desk.provider.server, desk.provider.notes, wake, worker="w", every_s=1, max_wait_s=60)
+    await poller.poll()
+    assert not await desk.provider.notes.awaited()
+
+
 async def test_what_the_list_does_not_show_is_asked_for_by_itself_and_what_is_gone_wakes_its_job(desk: Desk) -> None:
     notes = desk.provider.notes
     await notes.adopt("gone", "job_gone", 1)
     await notes.adopt("stale", "job_stale", -10_000_000_000_000)
     woken: list[str] = []
 
-    async def wake(job_ids: Sequence[str]) -> None:
+    async def wake(job_ids: Sequence[str]) -> Sequence[str]:
         woken.extend(job_ids)
+        return ()
 
     poller = Poller(desk.provider.server, notes, wake, worker="w", every_s=1, max_wait_s=1e10)
     await poller.poll()
