@@ -27,7 +27,7 @@ from libs.webhooks.schedule import Schedule
 from libs.webhooks.secrets import decode_secret
 from libs.webhooks.signature import sign
 from tests.fakes.api import Api
-from tests.fakes.customers import JOBS, PICTURE, Customer, customer_of
+from tests.fakes.customers import COMPARED, COMPARISONS, JOBS, PICTURE, Customer, customer_of
 from tests.fakes.hands import end, start
 from tests.fakes.parts import need_program
 from tests.fakes.problems import refused
@@ -138,6 +138,16 @@ async def test_a_job_may_name_a_webhook_and_its_events_itself(api: Api) -> None:
     assert {told.headers["authorization"] for told in server.asked} == {"Bearer t"}
     assert all(signed_by(told, secret) for told in server.asked)
     assert [each["status"] for each in log] == ["delivered"] * 4
+
+
+async def test_the_webhook_of_a_comparison_is_told_of_each_of_its_jobs(api: Api) -> None:
+    someone = await customer_of(api)
+    async with web_server(lambda _: answer()) as server, courier(api):
+        webhook = {"url": server.url, "events": ["job.queued"]}
+        compared = (await someone.post(COMPARISONS, {**COMPARED, "webhook": webhook})).json()
+        await until(lambda: len(server.asked) == 2)
+    told = {orjson.loads(asked.body)["data"]["id"] for asked in server.asked}
+    assert told == {variant["job_id"] for variant in compared["variants"]}
 
 
 async def test_a_delivery_is_tried_to_the_schedules_end_under_one_id(api: Api) -> None:
