@@ -57,7 +57,9 @@ class ItemCopies:
             async with turns:
                 return await self._make(one, now_ms)
 
-        return all(await asyncio.gather(*map(made, wanted)))
+        async with asyncio.TaskGroup() as group:
+            making = [group.create_task(made(one)) for one in wanted]
+        return all(one.result() for one in making)
 
     def as_json(self) -> bytes:
         """As the script reads them: of each the job whose artifacts they are, their manifest, their bytes."""

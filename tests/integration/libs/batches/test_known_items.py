@@ -40,7 +40,10 @@ class Dying(Objects):
 class Away(Objects):
     """A store that is away when it is asked to copy."""
 
+    asked = 0
+
     async def copy(self, name: str, target: str) -> bool:
+        self.asked += 1
         raise Unavailable("objects")
 
 
@@ -180,10 +183,11 @@ async def test_while_files_cannot_be_copied_the_items_are_run(desk: Desk, s3: S3
     caller = await desk.caller()
     await done_with_files(desk, caller, range(5))
     batch_id = await desk.submit(caller, items_of(range(5)))
-    away = like(Away, s3)
+    away = Away(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket)
     await Desk(desk.store, away).tend()
     assert (await load_batch(desk.store, caller.user_id, batch_id)).counts["queued"] == 5
     assert sorted(await desk.work()) == list(range(5))
+    assert away.asked == 5 * len(FILES), "what could not be had is not asked for again"
     away.close()
 
 
@@ -257,6 +261,9 @@ async def test_known_items_take_no_places_and_are_counted_in_the_blocks_they_lie
     """Chunks of thirty over blocks of 250, one of which holds an item that is not known."""
     caller = await desk.caller(queued_max=60)
     await desk.until_over(caller, await desk.submit(caller, items_of(range(300))))
-    batch = await desk.until_over(caller, await desk.submit(caller, items_of([*range(300), 900])))
+    batch_id = await desk.submit(caller, items_of([*range(300), 900]))
+    await desk.tend()
+    assert (await load_batch(desk.store, caller.user_id, batch_id)).next_item > 30, "more than there are places for"
+    batch = await desk.until_over(caller, batch_id)
     assert [one["index"] for one in await desk.results(batch) if not one["cached"]] == [300]
     await whole(desk.store)
