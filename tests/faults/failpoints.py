@@ -1,7 +1,7 @@
 """Places where a worker dies on order. Production code has none of this: its calls are wrapped from outside.
 
 An order is `<when> <call> <n>`: before, during or after the n-th call of that name in this process. Calls are the
-scripts' names, `submission` (a report that records one), `put` (an object), and `backend` (a request to it).
+scripts' names, `submission` (a report that records one), `put` and `copy` (an object), and `backend` (a request to it).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def obey(order: str) -> None:
 
 
 def _wrap(watched: Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]) -> None:
-    run, put, ask = Store.run, Objects.put, backend.ask
+    run, put, copy, ask = Store.run, Objects.put, Objects.copy, backend.ask
 
     async def watched_run(self: Store, script: Any, keys: Any = (), args: Any = ()) -> Any:
         name = "submission" if script.name == "report" and args[4] == "submission" else script.name
@@ -73,10 +73,18 @@ def _wrap(watched: Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
     async def watched_put(self: Objects, *facts: Any) -> Any:
         return await watched("put", lambda: put(self, *facts))
 
+    async def watched_copy(self: Objects, *names: Any) -> Any:
+        return await watched("copy", lambda: copy(self, *names))
+
     async def watched_ask(*request: Any) -> dict[str, Any]:
         found: dict[str, Any] = await watched("backend", lambda: ask(*request))
         return found
 
-    wraps = {"run": (Store, watched_run), "put": (Objects, watched_put), "ask": (kinds, watched_ask)}
+    wraps = {
+        "run": (Store, watched_run),
+        "put": (Objects, watched_put),
+        "copy": (Objects, watched_copy),
+        "ask": (kinds, watched_ask),
+    }
     for call, (owner, wrapped) in wraps.items():
         setattr(owner, call, wrapped)

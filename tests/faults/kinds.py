@@ -1,4 +1,4 @@
-"""Kinds that only fault runs offer: one that does nothing, one that runs at the backend, and several that kill."""
+"""Kinds that only fault runs offer: two that do next to nothing, one that runs at the backend, several that kill."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 from libs.artifacts.artifact import NewArtifact
 from libs.errors import Failure
 from libs.kinds import KINDS
-from libs.kinds.kind import Attempt, Input, Kind, Output, Submission
+from libs.kinds.kind import Attempt, CacheableInput, Input, Kind, Output, ResultCache, Submission
 from tests.faults.backend import ask
 
 __all__ = ["BACKEND_PORT", "QUEUE", "offer_fault_kinds"]
@@ -23,6 +23,12 @@ _HOG_BYTES = 256 * 1024 * 1024
 
 
 class Noop(Input):
+    n: int = 0
+
+
+class Copyable(CacheableInput):
+    """Leaves a file, and a result that others may be given."""
+
     n: int = 0
 
 
@@ -55,6 +61,10 @@ class Flaky(Input):
 
 async def noop(wanted: Noop, attempt: Attempt) -> Output:
     return Output({"n": wanted.n})
+
+
+async def copyable(wanted: Copyable, attempt: Attempt) -> Output:
+    return Output({"n": wanted.n}, (NewArtifact("0.txt", "text/plain", str(wanted.n).encode()),))
 
 
 async def sleep(wanted: Sleep, attempt: Attempt) -> Output:
@@ -125,6 +135,7 @@ def _port() -> int:
 
 _ALL: list[Kind[Any]] = [
     Kind(name="noop", queue=QUEUE, input=Noop, run=noop),
+    Kind(name="copyable", queue=QUEUE, input=Copyable, run=copyable, cache=ResultCache()),
     Kind(name="sleep", queue=QUEUE, input=Sleep, run=sleep),
     Kind(name="render", queue=QUEUE, input=Render, run=render),
     Kind(name="poison", queue=QUEUE, input=Poison, run=poison),

@@ -13,8 +13,10 @@ import httpx
 import orjson
 
 from libs.admission.ledger import differences
+from libs.artifacts.storage import stored_bytes
 from libs.batches.batch import results_name
 from libs.batches.lookup import load_batch
+from libs.jobs.lookup import load_job
 from libs.webhooks.endpoints import create_endpoint
 from tests.faults.checkers import check_all
 from tests.faults.conftest import OpenYard
@@ -28,6 +30,8 @@ from tests.faults.size import SIZE
 from tests.faults.yard import Yard
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants
 from tests.integration.libs.jobs.snapshot import take_snapshot
+
+Json = dict[str, Any]
 
 BATCHES = "/api/v1/batches"
 ITEMS, LEASE_S = 120, 0.6
@@ -47,11 +51,27 @@ DEATHS = (
     "after close_batch 1",
 )
 
-Json = dict[str, Any]
+#: Where a worker dies that makes jobs of items whose results are known: it asks, copies, and asks again.
+DEATHS_BESIDE_COPIES = (
+    "after admit_items 2",
+    "before copy 7",
+    "during copy 7",
+    "after copy 7",
+    "before admit_items 3",
+    "during admit_items 3",
+    "after admit_items 3",
+)
+
+#: An item of each kind, by its number.
+ITEM_OF: dict[str, Callable[[int], Json]] = {
+    "noop": lambda n: {"n": n},
+    "copyable": lambda n: {"n": n, "cache": True},
+    "sleep": lambda _: {"ms": 20},
+}
 
 
 async def submit(yard: Yard, client: Client, count: int, kind: str = "noop", **headers: str) -> Json:
-    body = {"kind": kind, "items": [{"n": n} if kind == "noop" else {"ms": 20} for n in range(count)]}
+    body = {"kind": kind, "items": [ITEM_OF[kind](n) for n in range(count)]}
     said = client.headers | {name.replace("_", "-"): text for name, text in headers.items()}
     answer = await yard.http.post(BATCHES, json=body, headers=said, timeout=60)
     assert answer.status_code == 202, answer.text
@@ -107,6 +127,34 @@ async def test_a_worker_may_die_at_any_step_of_a_batch(open_yard: OpenYard) -> N
             found = await results(yard, client, batch)
             assert [result["output"]["n"] for result in found] == list(range(ITEMS))
             assert len({result["job_id"] for result in found}) == ITEMS
+        await check_whole(yard)
+
+
+async def test_a_worker_may_die_at_any_step_of_copying_known_results(open_yard: OpenYard) -> None:
+    async with open_yard(lease_s=LEASE_S, arq_worker_concurrency=10) as yard:
+        client = await yard.client(queued_max=400)
+        first = await submit(yard, client, ITEMS, "copyable")
+        worker = await yard.fleet.start()
+        await until(yard, client, first, over)
+        await worker.kill()
+        batches = []
+        for death in DEATHS_BESIDE_COPIES:
+            batches.append(await submit(yard, client, ITEMS, "copyable"))
+            worker = await yard.fleet.start(arqade_faults_failpoint=death)
+            async with asyncio.timeout(SIZE.within_s):
+                ending = await asyncio.shield(worker.ended)
+            assert ending.status == KILLED, f"{death}\n{yard.fleet.logs()}"
+        await yard.fleet.start_many(2)
+        for batch in batches:
+            ended = await until(yard, client, batch, over)
+            assert (ended["status"], ended["counts"]["succeeded"]) == ("finished", ITEMS)
+            for result in await results(yard, client, batch):
+                assert (result["cached"], result["output"]) == (True, {"n": result["index"]})
+                (file,) = (await load_job(yard.store, client.user_id, result["job_id"])).artifacts
+                data = await yard.resources.objects.get(file.object_name, bytes_max=100)
+                assert data == str(result["index"]).encode()
+        stored = sum(len(str(n)) for n in range(ITEMS)) * (1 + len(batches))
+        assert await stored_bytes(yard.store, client.user_id) == stored
         await check_whole(yard)
 
 
