@@ -75,10 +75,14 @@ def breakable_objects(folder: Path) -> Iterator[tuple[S3Server, Breakable]]:
 
 
 class Link:
-    """A wire to a port, to be cut: what is connected hears nothing more, what connects is turned away."""
+    """A wire to a port, to be cut: what is connected hears nothing more, what connects is turned away.
+
+    What comes back over it may be made to take `delay_s`.
+    """
 
     def __init__(self, target: int) -> None:
         self.port = 0
+        self.delay_s = 0.0
         self._target = target
         self._cut = False
         self._ends: set[asyncio.StreamWriter] = set()
@@ -97,11 +101,36 @@ class Link:
             if not self._cut:
                 there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
                 self._ends.add(there_writer)
-                await asyncio.gather(_carry(reader, there_writer), _carry(there_reader, writer))
+                await asyncio.gather(_carry(reader, there_writer), self._carry_back(there_reader, writer))
                 self._ends.discard(there_writer)
         finally:
             writer.transport.abort()
             self._ends.discard(writer)
+
+    async def _carry_back(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Deliver in order, each piece as late as it is told, and none held up by the one before."""
+        line: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        now = asyncio.get_running_loop().time
+        delivering = asyncio.create_task(_deliver(line, writer))
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                line.put_nowait((now() + self.delay_s, data))
+        line.put_nowait((now(), b""))
+        await delivering
+
+
+async def _deliver(line: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    now = asyncio.get_running_loop().time
+    with contextlib.suppress(OSError):
+        while not writer.is_closing():
+            due, data = await line.get()
+            if due > now():
+                await asyncio.sleep(due - now())
+            if not data:
+                break
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

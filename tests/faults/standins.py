@@ -32,7 +32,7 @@ from libs.embedded.process import Child, start_child
 from tests.faults.servers import Breakable
 from tests.servers import running
 
-__all__ = ["Life", "StandinServer", "backends_file", "lives_of_jobs", "standins"]
+__all__ = ["Life", "StandinServer", "backends_file", "fleet_file", "lives_of_jobs", "standins"]
 
 _ROOT = Path(__file__).parents[2]
 _SERVING = frozenset({200})
@@ -137,10 +137,15 @@ def _part(folder: Path, name: str, port: int, story: Path, step_ms: float) -> Pa
 
 
 def backends_file(folder: Path, servers: Sequence[StandinServer], breaker: str) -> Path:
-    """The file that tells workers of the fleet; `breaker` is its rule as TOML."""
+    """The file that tells workers of these servers."""
+    return fleet_file(folder, {server.name: (server.url, server.slots) for server in servers}, breaker)
+
+
+def fleet_file(folder: Path, servers: Mapping[str, tuple[str, int]], breaker: str) -> Path:
+    """The same of any servers: address and slots by name; `breaker` is the rule as TOML."""
     lines = ["[comfyui]", 'protocol = "comfyui"', f"breaker = {{ {breaker} }}"]
-    for server in servers:
-        lines += ["[[comfyui.servers]]", f'name = "{server.name}"', f'url = "{server.url}"', f"slots = {server.slots}"]
+    for name, (url, slots) in servers.items():
+        lines += ["[[comfyui.servers]]", f'name = "{name}"', f'url = "{url}"', f"slots = {slots}"]
     file = folder / "backends.toml"
     file.write_text("\n".join(lines))
     return file

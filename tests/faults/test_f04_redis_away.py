@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 
 import pytest
@@ -14,13 +13,12 @@ from tests.faults.conftest import OpenYard
 from tests.faults.evidence import Evidence
 from tests.faults.figures import FIGURES, percentile
 from tests.faults.history import Client
+from tests.faults.load import LEASE_S, healthy_again, produce, settled, under_way
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
 
-WORKERS, PRODUCERS = 2, 4
-LEASE_S = 3.0
+PRODUCERS = 4
 REFUSED_WITHIN_S = 1.0 if SIZE.timed else 3.0
-HEALTHY_WITHIN_S = 3.0 if SIZE.timed else 10.0
 
 
 async def test_no_acknowledged_job_is_lost_when_redis_is_killed(open_yard: OpenYard) -> None:
@@ -70,24 +68,6 @@ def breaking(yard: Yard, how: str) -> tuple[Callable[[], None], Callable[[], Non
     return yard.site.breaker.kill, yard.site.breaker.start
 
 
-async def under_way(yard: Yard) -> tuple[Client, list[int]]:
-    """A user, and workers that work."""
-    client = await yard.client(slots=8)
-    workers = await yard.fleet.start_many(WORKERS)
-    await client.insist("noop", "first")
-    await yard.rest()
-    return client, [worker.pid for worker in workers]
-
-
-async def produce(client: Client, producer: int) -> None:
-    """Submit until stopped; each under its key until it is accepted."""
-    n = 0
-    while True:
-        await client.insist("render", f"{producer}-{n}", ms=random.randint(10, 200), size=n % 2 * 100)
-        n += 1
-        await asyncio.sleep(0.02)
-
-
 async def refused_in_time(client: Client) -> None:
     """While Redis is away: 503 and Retry-After (which I10 checks), within a second."""
     for _ in range(3):
@@ -95,27 +75,6 @@ async def refused_in_time(client: Client) -> None:
         assert call.status == 503, call
         assert call.took_s < REFUSED_WITHIN_S, call
         assert call.body["code"] == "dependency_unavailable"
-
-
-async def healthy_again(yard: Yard, client: Client) -> float:
-    """Redis answers: how long until a submission is accepted, and /ready says so."""
-    began = time.monotonic()
-    async with asyncio.timeout(HEALTHY_WITHIN_S):
-        while not (await client.submit("noop")).accepted:
-            await asyncio.sleep(0.02)
-        while (await yard.http.get("/ready")).status_code != 200:
-            await asyncio.sleep(0.02)
-    return time.monotonic() - began
-
-
-async def settled(yard: Yard, producing: list[asyncio.Task[None]], pids: list[int]) -> Evidence:
-    """Let everything end; the workers are the ones that began."""
-    for task in producing:
-        task.cancel()
-    await asyncio.gather(*producing, return_exceptions=True)
-    await yard.rest()
-    assert [worker.pid for worker in yard.fleet.alive] == pids
-    return await yard.evidence()
 
 
 def nobody_is_to_blame(seen: Evidence) -> None:
