@@ -23,11 +23,16 @@
 --   written: copy them and ask again
 
 local MEMBERS, FIRST, DIGEST = 8, 11, 7
+
+local function none(outcome, next_item)
+  return {outcome, 0, next_item, 0, 0, 0, 0}
+end
+
 local id = ARGV[1]
 local batch = load_batch(id)
-if not batch then return {'over', 0, 0, 0, 0} end
-if batch.next >= batch.items then return {'over', 0, batch.items, 0, 0, 0, 0} end
-if batch.next ~= tonumber(ARGV[2]) then return {'moved', 0, batch.next, 0, 0, 0, 0} end
+if not batch then return none('over', 0) end
+if batch.next >= batch.items then return none('over', batch.items) end
+if batch.next ~= tonumber(ARGV[2]) then return none('moved', batch.next) end
 local user, queue = batch.user, batch.queue
 
 -- The batches of a user share the room: one that came first must not fill all of it.
@@ -48,7 +53,7 @@ end
 
 if batch.deadline <= now then
   end_rest(batch, 'expired')
-  return {'over', 0, batch.items, 0, 0, 0, 0}
+  return none('over', batch.items)
 end
 local places = places_of_batch()
 local free = room(places)

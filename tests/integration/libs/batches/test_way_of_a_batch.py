@@ -12,7 +12,7 @@ import pytest
 from libs import limits
 from libs.admission.ledger import differences
 from libs.batches.cancel import cancel_batch
-from libs.batches.feed import Rooms
+from libs.batches.feed import Rooms, feed
 from libs.batches.items import Item, ItemWriter
 from libs.batches.lookup import load_batch
 from libs.errors import Refusal
@@ -99,6 +99,14 @@ async def test_who_took_a_batch_before_its_end_and_looks_after_it_later_forgets_
     assert (await load_batch(desk.store, caller.user_id, batch_id)).status == "finished"
     due_ms = float(await desk.store.call("ZSCORE", desk.store.keys.batches_due, late.member))
     assert due_ms >= (batch.finished_at_ms or 0) + batch.retention_s * 1000
+
+
+async def test_who_feeds_a_batch_that_is_gone_is_told_that_none_are_left(desk: Desk) -> None:
+    caller = await desk.caller()
+    batch = await load_batch(desk.store, caller.user_id, await desk.submit(caller, items_of(2)))
+    await desk.store.call("DEL", desk.store.keys.batch + batch.id)
+    fed = await feed(desk.store, desk.objects, batch, 0, items_of(2), caller.limits, desk.rooms)
+    assert (fed.admitted, fed.over) == (0, True)
 
 
 async def test_redis_holds_a_window_of_the_items(desk: Desk) -> None:
