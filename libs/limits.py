@@ -11,6 +11,7 @@ __all__ = [
     "BATCHES_UNFINISHED_MAX",
     "BATCH_BLOCK_ITEMS",
     "BATCH_CHUNK_ITEMS",
+    "BATCH_FIRST_ITEMS_S_MAX",
     "BATCH_IMAGES_MAX",
     "BATCH_ITEMS_MAX",
     "BATCH_ITEM_BYTES_MAX",
@@ -176,6 +177,8 @@ BATCH_RESULT_BYTES_MAX: Final = 256 * 1024
 BATCHES_UNFINISHED_MAX: Final = 100
 #: Batches whose items one API process reads at the same time; others wait their turn.
 BATCH_READS_AT_ONCE_MAX: Final = 2
+#: How long a submission waits for the first items to become jobs, whose files may have to be copied; a worker goes on.
+BATCH_FIRST_ITEMS_S_MAX: Final = 5
 
 #: Node classes of a backend that are published, and the bytes of one as JSON.
 NODE_CLASSES_MAX: Final = 5_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from apps.api.batches.order import BatchEnvelope, Sources, write_items
 from apps.api.orders.order import idempotency_of, kind_named
 from apps.api.orders.webhook import hook_of
 from apps.api.request import Request
+from libs import limits
 from libs.admission.rate import RefusedRate
 from libs.batches.admit import BatchAdmission, BatchApplication, admit_batch, look_batch
 from libs.batches.batch import Batch
@@ -98,10 +100,15 @@ async def _write_and_admit(
 
 
 async def _feed_first(request: Request, batch_id: str, writer: ItemWriter) -> None:
-    """The first items become jobs at once; a worker sees to the others, and to these when we cannot."""
-    with suppress(Unavailable):
-        batch = await load_batch(request.home, request.caller.user_id, batch_id)
-        rooms = Rooms(request.resources.queue_rule.size_max)
-        objects, plan = request.resources.objects, request.caller.limits
-        fed = await feed(request.home, objects, batch, 0, writer.first, plan, rooms)
-        fed.count(request.resources.metrics, batch.kind)
+    """The first items become jobs at once; a worker sees to the others, and to these when we cannot, or not in time."""
+    with suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout(limits.BATCH_FIRST_ITEMS_S_MAX):
+            await _feed(request, batch_id, writer)
+
+
+async def _feed(request: Request, batch_id: str, writer: ItemWriter) -> None:
+    batch = await load_batch(request.home, request.caller.user_id, batch_id)
+    rooms = Rooms(request.resources.queue_rule.size_max)
+    objects, plan = request.resources.objects, request.caller.limits
+    fed = await feed(request.home, objects, batch, 0, writer.first, plan, rooms)
+    fed.count(request.resources.metrics, batch.kind)

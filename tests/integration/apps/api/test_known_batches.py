@@ -12,9 +12,11 @@ import httpx
 import pytest
 from PIL import Image
 
+from libs import limits
 from libs.admission.ledger import differences
 from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.keep import keep
+from libs.artifacts.objects import Objects
 from libs.batches.feed import Rooms
 from libs.batches.tend import Tender
 from libs.jobs.lifecycle import claim, finish
@@ -111,6 +113,30 @@ async def test_ocr_items_are_known_without_being_asked_for_and_have_their_files(
     assert replayed["id"] == batch["id"]
     retried = (await someone.post(f"{JOBS}/{job['id']}/retry")).json()
     assert (retried["status"], retried["cached"]) == ("queued", False), "who asks again wants it done again"
+
+
+async def test_a_submission_does_not_wait_for_copies_that_take_too_long_and_a_worker_goes_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone = await customer_of(api)
+    items = [{"upload": await uploaded(someone, picture(n))} for n in range(3)]
+    await submitted(someone, "ocr", items)
+    await work(api, "cpu", PDF)
+    begun = asyncio.Event()
+
+    async def hang(_objects: Objects, _name: str, _target: str) -> bool:
+        begun.set()
+        await asyncio.Event().wait()
+        return True
+
+    with monkeypatch.context() as slow:
+        slow.setattr(Objects, "copy", hang)
+        slow.setattr(limits, "BATCH_FIRST_ITEMS_S_MAX", 0.2)
+        batch = await submitted(someone, "ocr", items)
+    assert begun.is_set()
+    assert (batch["counts"]["queued"], await work(api, "cpu")) == (3, 0), "none has become a job"
+    _, results = await over(api, someone, batch)
+    assert [one["cached"] for one in results] == [True] * 3
 
 
 @pytest.mark.parametrize("by_upload", [True, False])
