@@ -25,7 +25,8 @@ _COUNT = "items:"
 class Batch:
     """A batch. Times are milliseconds of Redis's clock since the epoch; None where it has not happened.
 
-    Items from `next_item` on have not become jobs yet; from `rest_from` on they never will, and have `rest_status`.
+    Items whose turn is `next_item` or later have not become jobs yet; those from `rest_from` on never will, and have
+    `rest_status`. With `has_turns` they take turns (see `turns`), else each item's turn is its index.
     """
 
     id: str
@@ -57,6 +58,7 @@ class Batch:
     results_bytes: int = 0
     results_sha256: str = ""
     kept_at_ms: int = 0
+    has_turns: bool = False
 
     @property
     def over(self) -> bool:
@@ -85,9 +87,9 @@ class Batch:
         """The job that an item is, or will be."""
         return derived_id("job", self.id, index)
 
-    def has_job(self, index: int) -> bool:
-        """Whether an item has become a job."""
-        return index < (self.next_item if self.rest_from is None else self.rest_from)
+    def has_job(self, turn: int) -> bool:
+        """Whether the item of a turn has become a job."""
+        return turn < (self.next_item if self.rest_from is None else self.rest_from)
 
 
 def prefix_of(user_id: str, batch_id: str) -> str:
@@ -151,6 +153,7 @@ def read_batch(batch_id: str, record: Mapping[bytes, bytes]) -> Batch:
         results_bytes=number(b"results_bytes"),
         results_sha256=record.get(b"results_sha256", b"").decode(),
         kept_at_ms=number(b"kept_at"),
+        has_turns=b"turns" in record,
     )
 
 

@@ -53,7 +53,7 @@ class Rooms:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """What became of a chunk: so many were admitted, the next one to admit, whether none is left.
+    """What became of a chunk: so many were admitted, the turn of the next one, whether none is left.
 
     There is `room` for so many more now, of the `places` that this batch may have. A result was `sought` for so many of
     those that were admitted, and `known` for so many.
@@ -89,9 +89,15 @@ async def limits_now(store: Store, plans: Plans, user_id: str) -> Limits:
 
 
 async def feed(
-    store: Store, objects: Objects, batch: Batch, first: int, items: Sequence[Item], plan: Limits, rooms: Rooms
+    store: Store,
+    objects: Objects,
+    batch: Batch,
+    first: int,
+    items: Sequence[tuple[int, Item]],
+    plan: Limits,
+    rooms: Rooms,
 ) -> Fed:
-    """Make jobs of items from the index `first` on, at most a chunk and as many as there is room for.
+    """Make jobs of the items (each with its index) of the turns from `first` on: a chunk, and what there is room for.
 
     May be repeated by anybody at any time: an item becomes a job once. Without items it only tells how much room there
     is. Artifacts of known results are copied first; what cannot be copied is run. Raises Unavailable.
@@ -107,7 +113,7 @@ async def feed(
         -1 if plan.stored_bytes_max is None else plan.stored_bytes_max,
     ]
     of_items: list[str | bytes | int] = []
-    for index, item in enumerate(items[: limits.BATCH_CHUNK_ITEMS], first):
+    for index, item in items[: limits.BATCH_CHUNK_ITEMS]:
         of_items += _words(batch, index, item)
     copies = ItemCopies(objects, batch.user_id)
     for _ in range(_ASKED_MAX):

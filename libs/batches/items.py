@@ -12,16 +12,20 @@ import orjson
 from libs import limits
 from libs.artifacts.objects import Objects
 from libs.batches.batch import Batch, block_name, prefix_of
+from libs.batches.turns import Ranks, pack_turns
 from libs.errors import Unavailable
 from libs.jobs.scripts import DRAFT_BATCH
 from libs.store.client import Store
 
-__all__ = ["BLOCK_BYTES_MAX", "Item", "ItemTooLargeError", "ItemWriter", "read_items"]
+__all__ = ["BLOCK_BYTES_MAX", "Item", "ItemShelf", "ItemTooLargeError", "ItemWriter"]
 
 LINES_TYPE = "application/jsonl"
 #: Items and their line ends.
 BLOCK_BYTES_MAX = limits.BATCH_BLOCK_ITEMS * (limits.BATCH_ITEM_BYTES_MAX + 1)
 _DRAFT_MS = 3_600_000
+#: Longer than the draft: where there is a batch to admit, its turns are there.
+_TURNS_MS = 2 * _DRAFT_MS
+_AT_HAND_BYTES_MAX = 8 * 1024 * 1024
 _WRITES_AT_ONCE = 4
 
 
@@ -85,6 +89,7 @@ class ItemWriter:
         self._lines: list[bytes] = []
         self._blocks = 0
         self._writing: set[asyncio.Task[None]] = set()
+        self._ranks = Ranks()
         self.count = 0
         self.units = 0
         self.first: list[Item] = []
@@ -97,16 +102,19 @@ class ItemWriter:
         self._lines.append(line)
         if self.count < limits.BATCH_CHUNK_ITEMS:
             self.first.append(item)
+        self._ranks.add(item.fairness_key)
         self.count += 1
         self.units += item.units
         if len(self._lines) == limits.BATCH_BLOCK_ITEMS:
             await self._write_block()
 
     async def close(self) -> None:
-        """Write what is left, and wait until all is stored. Raises Unavailable."""
+        """Write what is left and the turns that they take, and wait until all is stored. Raises Unavailable."""
         if self._lines:
             await self._write_block()
         await self._until_written(0)
+        if turns := pack_turns(self._ranks.ranks):
+            await self._store.call("SET", self._store.keys.batch_turns + self._batch_id, turns, "PX", _TURNS_MS)
 
     async def drop(self) -> None:
         """Remove what was written, where that is possible."""
@@ -115,6 +123,7 @@ class ItemWriter:
         await asyncio.gather(*self._writing, return_exceptions=True)
         if self._blocks == 0:
             return
+        await self._store.call("DEL", self._store.keys.batch_turns + self._batch_id)
         try:
             await self._objects.remove_all(prefix_of(self._user_id, self._batch_id))
         except Unavailable:
@@ -139,10 +148,35 @@ class ItemWriter:
                 task.result()
 
 
-async def read_items(objects: Objects, batch: Batch, block: int) -> Sequence[Item]:
-    """The items of a block. Raises Unavailable, also when they are not there."""
-    name = block_name(batch.prefix, block)
-    data = await objects.get(name, bytes_max=BLOCK_BYTES_MAX)
-    if data is None:
-        raise Unavailable("objects", f"the items of batch {batch.id} are not there")
-    return [Item.from_line(line) for line in data.splitlines()]
+class ItemShelf:
+    """The items of a batch, read block by block; as many blocks as fit into a few megabytes stay at hand."""
+
+    def __init__(self, objects: Objects, batch: Batch) -> None:
+        """Nothing is read yet."""
+        self._objects = objects
+        self._batch = batch
+        self._blocks: dict[int, list[bytes]] = {}  # the one that was used last comes last
+        self._bytes = 0
+
+    async def items(self, indices: Sequence[int]) -> list[tuple[int, Item]]:
+        """These items, each with its index. Raises Unavailable, also when they are not there."""
+        found: dict[int, Item] = {}
+        size = self._batch.block_items
+        for block in sorted({index // size for index in indices}):
+            lines = await self._lines(block)
+            found |= {index: Item.from_line(lines[index % size]) for index in indices if index // size == block}
+        return [(index, found[index]) for index in indices]
+
+    async def _lines(self, block: int) -> list[bytes]:
+        lines = self._blocks.pop(block, None) or await self._read(block)
+        self._blocks[block] = lines
+        return lines
+
+    async def _read(self, block: int) -> list[bytes]:
+        data = await self._objects.get(block_name(self._batch.prefix, block), bytes_max=BLOCK_BYTES_MAX)
+        if data is None:
+            raise Unavailable("objects", f"the items of batch {self._batch.id} are not there")
+        self._bytes += len(data)
+        while self._blocks and self._bytes > _AT_HAND_BYTES_MAX:
+            self._bytes -= sum(len(line) + 1 for line in self._blocks.pop(next(iter(self._blocks))))
+        return data.splitlines()

@@ -10,6 +10,7 @@ from libs.artifacts.objects import Objects
 from libs.batches.batch import Batch
 from libs.batches.lookup import find_jobs
 from libs.batches.results import Result, ended_by_block, lost, no_job, read_block, result_of
+from libs.batches.turns import Turns, find_turns
 from libs.store.client import Store
 
 __all__ = ["ItemPage", "items_at", "list_items"]
@@ -33,11 +34,11 @@ async def list_items(
     At most 1,000 items are looked at: a page may be short, even empty, and still have more behind it.
     """
     found: list[Result] = []
-    index = start
+    index, turns = start, await find_turns(store, batch)
     while index < batch.items and index - start < _SCAN_MAX:
         block = index // batch.block_items
         through = min(block * batch.block_items + batch.block_size(block), index + limit + 1)
-        for result in await items_at(store, objects, batch, range(index, through)):
+        for result in await items_at(store, objects, batch, range(index, through), turns):
             if status is None or result["status"] == status:
                 if len(found) == limit:
                     return ItemPage(tuple(found), result["index"])
@@ -46,14 +47,17 @@ async def list_items(
     return ItemPage(tuple(found), index if index < batch.items else None)
 
 
-async def items_at(store: Store, objects: Objects, batch: Batch, indices: Sequence[int]) -> list[Result]:
-    """These items as they are now. Raises Unavailable."""
+async def items_at(
+    store: Store, objects: Objects, batch: Batch, indices: Sequence[int], turns: Turns | None = None
+) -> list[Result]:
+    """These items as they are now; `turns` where they are at hand. Raises Unavailable."""
     kept = await ended_by_block(store, batch)
     known: dict[int, Result] = {}
     for block in sorted({index // batch.block_items for index in indices}):
         known |= await read_block(objects, batch, block, kept.get(block, (0, 0))[1])
     unknown = [index for index in indices if index not in known]
-    known |= {index: no_job(batch, index) for index in unknown if not batch.has_job(index)}
-    jobs = await find_jobs(store, batch, unknown)
+    turns = turns or await find_turns(store, batch)
+    known |= {index: no_job(batch, index) for index in unknown if not batch.has_job(turns.turn_of(index))}
+    jobs = await find_jobs(store, batch, turns, unknown)
     known |= {index: lost(batch, index) if job is None else result_of(index, job) for index, job in jobs.items()}
     return [known[index] for index in indices]

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from libs.batches.batch import Batch, read_batch
+from libs.batches.turns import Turns
 from libs.errors import Refusal
 from libs.ids import is_id
 from libs.jobs.job import Job
@@ -51,9 +52,9 @@ async def list_batches(store: Store, user_id: str, *, limit: int, before: str | 
     return BatchPage(tuple(one for one in found if one is not None), ids[limit - 1] if len(ids) > limit else None)
 
 
-async def find_jobs(store: Store, batch: Batch, indices: Iterable[int]) -> dict[int, Job | None]:
+async def find_jobs(store: Store, batch: Batch, turns: Turns, indices: Iterable[int]) -> dict[int, Job | None]:
     """The jobs of those items that have become jobs, by index; None where the record is gone."""
-    made = [index for index in indices if batch.has_job(index)]
+    made = [index for index in indices if batch.has_job(turns.turn_of(index))]
     found: dict[int, Job | None] = {}
     for start in range(0, len(made), _READ_AT_ONCE):
         some = made[start : start + _READ_AT_ONCE]

@@ -17,6 +17,7 @@ from libs.artifacts.objects import Digest, Objects
 from libs.batches.batch import Batch, block_name, results_name
 from libs.batches.items import LINES_TYPE
 from libs.batches.lookup import find_jobs
+from libs.batches.turns import find_turns
 from libs.jobs.job import Job
 from libs.jobs.scripts import KEEP_RESULTS
 from libs.store.client import Store
@@ -59,10 +60,11 @@ async def read_block(objects: Objects, batch: Batch, block: int, ended: int) -> 
 
 async def results_of(store: Store, batch: Batch, indices: Sequence[int]) -> dict[int, Result]:
     """What is known of those items that have ended, by index."""
-    jobs = await find_jobs(store, batch, indices)
+    turns = await find_turns(store, batch)
+    jobs = await find_jobs(store, batch, turns, indices)
     found = {index: result_of(index, job) for index, job in jobs.items() if job is not None and job.finished}
     if batch.rest_from is not None:
-        found |= {index: no_job(batch, index) for index in indices if not batch.has_job(index)}
+        found |= {index: no_job(batch, index) for index in indices if not batch.has_job(turns.turn_of(index))}
     return found
 
 

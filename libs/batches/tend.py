@@ -20,14 +20,16 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
+from libs import limits
 from libs.access.plans import Plans
 from libs.artifacts.objects import Objects
 from libs.batches.batch import Batch, prefix_of
 from libs.batches.cancel import cancel_jobs
 from libs.batches.feed import Fed, Rooms, feed, limits_now
-from libs.batches.items import Item, read_items
+from libs.batches.items import ItemShelf
 from libs.batches.lookup import find_batch
 from libs.batches.results import ended_by_block, keep_block, put_together
+from libs.batches.turns import items_from
 from libs.jobs.scripts import CLOSE_BATCH, FORGET_BATCH, PROLONG_BATCH, TAKE_BATCHES
 from libs.store.client import Store
 
@@ -132,14 +134,12 @@ class Tender:
         """Make jobs of items while there is room, with as long a pause between two chunks as a chunk takes."""
         plan = await limits_now(self.store, self.plans, batch.user_id)
         fed = await feed(self.store, self.objects, batch, batch.next_item, (), plan, self.rooms)
-        until, block, items = monotonic() + FEED_S_MAX, -1, list[Item]()
+        until, shelf = monotonic() + FEED_S_MAX, ItemShelf(self.objects, batch)
         while not fed.over and fed.worth_it(batch) and monotonic() < until:
-            if fed.next_item // batch.block_items != block:
-                block = fed.next_item // batch.block_items
-                items = list(await read_items(self.objects, batch, block))
+            indices = await items_from(self.store, batch, fed.next_item, limits.BATCH_CHUNK_ITEMS)
+            items = await shelf.items(indices)
             began = monotonic()
-            rest = items[fed.next_item - block * batch.block_items :]
-            fed = await feed(self.store, self.objects, batch, fed.next_item, rest, plan, self.rooms)
+            fed = await feed(self.store, self.objects, batch, fed.next_item, items, plan, self.rooms)
             self.fed(batch, fed)
             await asyncio.sleep(max(_PAUSE_S_MIN, monotonic() - began))
 

@@ -62,6 +62,9 @@ HEADS: dict[str, Head] = {
     "batch_ended": Head(
         "batchended:", "batch", "HASH", "by block: items that ended, and results stored", "until its end"
     ),
+    "batch_turns": Head(
+        "batchturns:", "batch", "STRING", "by turn, 2 bytes each: which item becomes a job", "until its end"
+    ),
     "batches": Head("batches:", "user", "ZSET", "ids of a user's batches, oldest first", "retention"),
     "batches_open": Head("batchesopen:", "user", "SET", "ids of the user's unfinished batches", "while any"),
     "batches_due": Head("batchesdue", "", "ZSET", "user and batch, by when a worker looks after it", "always"),
@@ -193,6 +196,7 @@ class Keyspace:
     recent: str
     batch: str
     batch_ended: str
+    batch_turns: str
     batches: str
     batches_open: str
     batches_due: str

@@ -16,8 +16,9 @@ from libs.admission.rate import RefusedRate
 from libs.batches.admit import BatchAdmission, BatchApplication, admit_batch, look_batch
 from libs.batches.batch import Batch
 from libs.batches.feed import Rooms, feed
-from libs.batches.items import ItemWriter
+from libs.batches.items import ItemShelf, ItemWriter
 from libs.batches.lookup import load_batch
+from libs.batches.turns import items_from
 from libs.errors import Refusal, Unavailable
 from libs.ids import new_id
 
@@ -110,5 +111,8 @@ async def _feed(request: Request, batch_id: str, writer: ItemWriter) -> None:
     batch = await load_batch(request.home, request.caller.user_id, batch_id)
     rooms = Rooms(request.resources.queue_rule.size_max)
     objects, plan = request.resources.objects, request.caller.limits
-    fed = await feed(request.home, objects, batch, 0, writer.first, plan, rooms)
+    items = list(enumerate(writer.first))
+    if batch.has_turns:
+        items = await ItemShelf(objects, batch).items(await items_from(request.home, batch, 0, len(items)))
+    fed = await feed(request.home, objects, batch, 0, items, plan, rooms)
     fed.count(request.resources.metrics, batch.kind)

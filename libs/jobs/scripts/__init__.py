@@ -81,11 +81,13 @@ ADMIT_BATCH = _script(*_JUDGING, "batch.lua", "admit_batch.lua")
 ADMIT_COMPARISON = _script(*_JUDGING, "outbox.lua", "enter.lua", "admit_comparison.lua")
 ADMIT_ITEMS = _script(
     *("clock.lua", "fair.lua", "settle.lua", _STORED, "outbox.lua", "enter.lua"),
-    *(*_CONCLUDING, "known.lua", "batch.lua", "rest.lua", "admit_items.lua"),
+    *(*_CONCLUDING, "known.lua", "batch.lua", "turns.lua", "rest.lua", "admit_items.lua"),
 )
-CANCEL_BATCH = _script("clock.lua", "settle.lua", "batch.lua", "rest.lua", "cancel_batch.lua", allow_oom=True)
+CANCEL_BATCH = _script(
+    *("clock.lua", "settle.lua", "batch.lua", "turns.lua", "rest.lua", "cancel_batch.lua"), allow_oom=True
+)
 CLOSE_BATCH = _script(
-    *("clock.lua", "settle.lua", "outbox.lua", "batch.lua", "rest.lua", "close_batch.lua"), allow_oom=True
+    *("clock.lua", "settle.lua", "outbox.lua", "batch.lua", "turns.lua", "rest.lua", "close_batch.lua"), allow_oom=True
 )
 DRAFT_BATCH = _script("clock.lua", "batch.lua", "draft_batch.lua")
 FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=True)

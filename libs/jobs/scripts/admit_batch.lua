@@ -39,6 +39,7 @@ redis.call('HSET', KEY.batch .. id,
   'user', user, 'queue', queue, 'kind', kind, 'status', 'running', 'items', items, 'left', items, 'next', 0,
   'units', units, 'units_left', units, 'day', day, 'created', digits(now), 'deadline', digits(deadline),
   unpack(ARGV, 18))
+if redis.call('PERSIST', KEY.batch_turns .. id) == 1 then redis.call('HSET', KEY.batch .. id, 'turns', 1) end
 if ask.memory then
   redis.call('SET', ask.memory, ask.fingerprint .. ' ' .. id)
   redis.call('HSET', KEY.batch .. id, 'idempotency', ARGV[9])

@@ -7,14 +7,14 @@
 -- artifacts must be copies of its own: they are asked for before anything is written. A user who may store no more is
 -- given none, and the item is worked on.
 -- Needs: clock.lua fair.lua settle.lua stored.lua outbox.lua enter.lua tell.lua result.lua conclude.lua known.lua
---        batch.lua rest.lua
+--        batch.lua turns.lua rest.lua
 --
--- ARGV  1 batch id   2 index of the first item   3 weight   4 cap   5 jobs of the user that may be queued
+-- ARGV  1 batch id   2 turn of the first item   3 weight   4 cap   5 jobs of the user that may be queued
 --       6 jobs that the queue may hold           7 items of a batch that may be queued
 --       8 bytes that the user may store, -1 = no limit
 --       9 copies that were made, '' or JSON: {job id: [id of the job whose artifacts were copied, the copies, bytes]}
 --      10 '1' to be asked for copies, '' to have worked on what lacks them
---      11… of each item: job id, payload, units, lane, fairness key or '', metadata or '', needs of the fleet or '',
+--      11… of the item of each turn: job id, payload, units, lane, fairness key or '', metadata or '', needs of the fleet or '',
 --          digest to look a known result up by or ''
 -- Returns  the outcome, how many were admitted, the next item, how many more there is room for, of how many places,
 --          of how many a result was looked up, and known
@@ -123,9 +123,9 @@ local function conclude_known(job, result, index)
   known, ended[block] = known + 1, (ended[block] or 0) + 1
 end
 
-local units = 0
+local units, indices = 0, items_of_turns(batch, batch.next, wanted)
 for i = 0, wanted - 1 do
-  local at, index = FIRST + i * MEMBERS, batch.next + i
+  local at, index = FIRST + i * MEMBERS, indices[i + 1]
   local job = new_job(index, unpack(ARGV, at, at + MEMBERS - 1))
   if results[i] then conclude_known(job, results[i], index) else enter(job, batch.day) end
   units = units + tonumber(job.units)

@@ -1,5 +1,5 @@
 -- Cancel a user's batch: what has not become jobs ends at once, the rest is canceled job by job by a worker.
--- Needs: clock.lua settle.lua batch.lua rest.lua
+-- Needs: clock.lua settle.lua batch.lua turns.lua rest.lua
 --
 -- ARGV  1 batch id   2 user
 -- Returns  "not_found" | "requested" | "canceled" (it was) | "finished"

@@ -1,5 +1,5 @@
 -- Write the one terminal status of a batch, all of whose items have ended, once its results are stored.
--- Needs: clock.lua settle.lua outbox.lua batch.lua rest.lua
+-- Needs: clock.lua settle.lua outbox.lua batch.lua turns.lua rest.lua
 --
 -- ARGV  1 batch id   2 size of the results, bytes   3 their SHA-256
 -- Returns  now (ms) | 0 when it was closed already, or is not over
@@ -11,7 +11,7 @@ if not batch or batch.status ~= 'running' or batch.left > 0 then return 0 end
 local status = batch.cancel and (tonumber(batch['items:canceled']) or 0) > 0 and 'canceled' or 'finished'
 redis.call('HSET', KEY.batch .. batch.id, 'status', status, 'finished', digits(now),
   'results_bytes', ARGV[2], 'results_sha256', ARGV[3])
-redis.call('DEL', KEY.batch_ended .. batch.id)
+redis.call('DEL', KEY.batch_ended .. batch.id, KEY.batch_turns .. batch.id)
 redis.call('SREM', KEY.batches_open .. batch.user, batch.id)
 redis.call('ZADD', KEY.batches_due, digits(now + tonumber(batch.retention) * 1000), due_member(batch.user, batch.id))
 if batch.idempotency then

@@ -8,7 +8,7 @@ local id, user = ARGV[1], ARGV[2]
 local known = redis.call('HMGET', KEY.batch .. id, 'user', 'status', 'idempotency')
 if known[2] == 'running' or (known[1] and known[1] ~= user) then return 'unfinished' end
 
-redis.call('DEL', KEY.batch .. id, KEY.batch_ended .. id)
+redis.call('DEL', KEY.batch .. id, KEY.batch_ended .. id, KEY.batch_turns .. id)
 redis.call('ZREM', KEY.batches .. user, id)
 redis.call('SREM', KEY.batches_open .. user, id)
 redis.call('ZREM', KEY.batches_due, due_member(user, id))

@@ -1,10 +1,10 @@
 -- The rest of a batch: what has not become jobs. It ends as a whole, and what was reserved for it comes back.
--- Needs: clock.lua settle.lua batch.lua
+-- Needs: clock.lua settle.lua batch.lua turns.lua
 
 -- The members of a batch's record that scripts decide by, or nil when there is none.
 local BATCH = {
   'user', 'queue', 'kind', 'status', 'items', 'next', 'units_left', 'day', 'deadline', 'cancel', 'left', 'block_items',
-  'idempotency', 'retention', 'items:queued', 'items:canceled', 'webhook',
+  'idempotency', 'retention', 'items:queued', 'items:canceled', 'webhook', 'turns',
 }
 
 local function load_batch(id)
@@ -26,11 +26,10 @@ local function end_rest(batch, status)
   settle_units('refund', batch.user, batch.id, batch.day, batch.units_left, batch.kind)
   redis.call('HSET', record, 'next', batch.items, 'units_left', 0, 'rest_from', batch.next, 'rest_status', status)
   redis.call('HINCRBY', record, 'items:' .. status, rest)
-  local first = batch.next
-  while first < batch.items do
-    local block = math.floor(first / batch.block_items)
-    local behind = math.min((block + 1) * batch.block_items, batch.items)
-    count_ended(batch.user, batch.id, block, behind - first)
-    first = behind
+  local ended = {}
+  for _, index in ipairs(items_of_turns(batch, batch.next, rest)) do
+    local block = math.floor(index / batch.block_items)
+    ended[block] = (ended[block] or 0) + 1
   end
+  for block, items in pairs(ended) do count_ended(batch.user, batch.id, block, items) end
 end

@@ -348,3 +348,16 @@ async def test_while_jobs_are_switched_off_no_batch_is_let_in(make_api: MakeApi)
     someone = await customer_of(await make_api(jobs_enabled=False))
     body = {"kind": "generate", "items": pictures(1)}
     refused(await someone.post(BATCHES, body), 503, "feature_disabled")
+
+
+async def test_stores_take_turns_from_the_first_item_on(api: Api) -> None:
+    someone = await customer_of(api)
+    items = [{"input": one, "fairness_key": "large" if n < 55 else "small"} for n, one in enumerate(pictures(60))]
+    batch = await batch_of(someone, {"kind": "generate", "items": items})
+    listed = (await someone.get(f"{BATCHES}/{batch['id']}/items?limit=60")).json()["data"]
+    assert {item["index"] for item in listed if item["job_id"]} == {*range(45), *range(55, 60)}
+    await until_over(api, someone, batch)
+    results = (await someone.get(f"{BATCHES}/{batch['id']}/results")).headers["location"]
+    async with httpx.AsyncClient() as outside:
+        told = [json.loads(line) for line in (await outside.get(results)).text.splitlines()]
+    assert [one["fairness_key"] for one in told] == ["large"] * 55 + ["small"] * 5

@@ -105,7 +105,7 @@ async def test_who_feeds_a_batch_that_is_gone_is_told_that_none_are_left(desk: D
     caller = await desk.caller()
     batch = await load_batch(desk.store, caller.user_id, await desk.submit(caller, items_of(2)))
     await desk.store.call("DEL", desk.store.keys.batch + batch.id)
-    fed = await feed(desk.store, desk.objects, batch, 0, items_of(2), caller.limits, desk.rooms)
+    fed = await feed(desk.store, desk.objects, batch, 0, [*enumerate(items_of(2))], caller.limits, desk.rooms)
     assert (fed.admitted, fed.over) == (0, True)
 
 

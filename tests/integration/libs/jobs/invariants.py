@@ -171,6 +171,7 @@ def check_batches(seen: Snapshot, records: dict[str, dict[str, str]]) -> None:
         if batch["status"] != "running":
             assert left == 0
             assert seen.keys.batch_ended + batch_id not in seen.values
+            assert seen.keys.batch_turns + batch_id not in seen.values
         elif counted := seen.values.get(seen.keys.batch_ended + batch_id):
             blocks = {name: int(count) for name, count in counted.items() if name.isdigit()}
             assert sum(blocks.values()) == int(batch["items"]) - left
