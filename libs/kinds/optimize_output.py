@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -95,7 +94,7 @@ def _decoded(url: str) -> tuple[bytes, str]:
         raise _invalid("holds a data URL that is too large, or not in base64")
     try:
         data = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # binascii's too
         raise _invalid("holds a data URL that is not base64") from None
     return data, sniff(data)
 

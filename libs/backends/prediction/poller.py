@@ -114,14 +114,19 @@ class Poller:
     async def _singles(self, missing: Iterable[Awaited]) -> dict[str, Prediction]:
         """The longest awaited of those that the list did not show."""
         oldest = sorted(missing, key=lambda each: each.since_ms)[:_SINGLES_MAX]
-        found: dict[str, Prediction] = {}
-        for each in oldest:
-            prediction = await self._server.find(each.prediction_id)
-            if prediction is None:
-                await self._wake([each.job_id])  # it finds out for itself that it is gone
-            else:
-                found[each.prediction_id] = prediction
-        return found
+        found = await asyncio.gather(*[self._single(each) for each in oldest])
+        return {each.id: each for each in found if each is not None}
+
+    async def _single(self, awaited: Awaited) -> Prediction | None:
+        """One that nothing can be said of now holds up nobody else's end."""
+        try:
+            prediction = await self._server.find(awaited.prediction_id)
+        except Unavailable as error:
+            log.debug("%s: prediction %s: %s", self._server.name, awaited.prediction_id, error)
+            return None
+        if prediction is None:
+            await self._wake([awaited.job_id])  # it finds out for itself that it is gone
+        return prediction
 
     async def _wake_all(self, job_ids: Sequence[str]) -> set[str]:
         over: set[str] = set()

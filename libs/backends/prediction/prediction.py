@@ -56,10 +56,14 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of a provider's list, the newest first; `cursor` asks for the next one, None when there is none."""
+    """A page of a provider's list, the newest first; `cursor` asks for the next one, None when there is none.
+
+    `unread` is how many of its entries are not of the schema: others use the account too, with models of their own.
+    """
 
     predictions: tuple[Prediction, ...]
     cursor: str | None
+    unread: int = 0
 
 
 def read_prediction(told: Any, *, id_known: str = "") -> Prediction:
@@ -88,10 +92,21 @@ def read_prediction(told: Any, *, id_known: str = "") -> Prediction:
 
 
 def read_page(told: Any) -> Page:
-    """A page of the list (`{"results", "next", "previous"}`). Raises ValueError for what is none."""
+    """A page of the list (`{"results", "next", "previous"}`). Raises ValueError for what is none.
+
+    An odd entry does not hide the others; where all are odd, it is the page that is.
+    """
     if not isinstance(told, dict) or not isinstance(told.get("results"), list):
         raise ValueError("no page")  # noqa: TRY004  # as above
-    return Page(tuple(read_prediction(entry) for entry in told["results"]), _cursor(told.get("next")))
+    entries, read, flaw = told["results"], list[Prediction](), ""
+    for entry in entries:
+        try:
+            read.append(read_prediction(entry))
+        except ValueError as error:
+            flaw = str(error)
+    if entries and not read:
+        raise ValueError(flaw)
+    return Page(tuple(read), _cursor(told.get("next")), len(entries) - len(read))
 
 
 def failure_of(name: str, prediction: Prediction) -> Failure:

@@ -179,6 +179,9 @@ class Provider:
             for prediction in page.predictions:
                 if wanted.is_of(prediction) and await self.notes.adopt(prediction.id, job_id, sent.since_ms):
                     return prediction
+            if page.unread:  # one of those may be it
+                detail = f"{self.name} lists something unreadable"
+                raise Unavailable(f"{self.name}:list", detail, retry_in_s=_SETTLES_S)
             last = page.predictions[-1].created_at_s if page.predictions else None
             cursor = page.cursor
             if cursor is None or (last is not None and last < oldest_s):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import pytest
 
 from libs.backends import breaker, limiter
 from libs.backends.prediction import Notes, Order, Poller, Provider, Server, Terms
-from libs.backends.prediction.prediction import Prediction
+from libs.backends.prediction.prediction import Page, Prediction
 from libs.backends.submission import Submission
 from libs.errors import Failure, Unavailable
 from libs.store.client import Store
@@ -329,6 +329,47 @@ async def test_what_the_list_does_not_show_is_asked_for_by_itself_and_what_is_go
     assert (failed.value.code, failed.value.retryable) == ("prediction_lost", True)
     assert attempt.submissions[-1].ref == "over"
     assert not await notes.awaited()
+
+
+async def test_a_prediction_that_nobody_can_tell_of_holds_up_no_other(desk: Desk) -> None:
+    order = Order(MODEL, {"prompt": "a cat"})
+    for number in range(3):
+        made = await desk.provider.server.create(order, webhook=None, sending=nothing)
+        await desk.provider.notes.adopt(made.id, f"job_{number}", 1)
+    await asyncio.sleep(60 / desk.far.speed)
+    woken: list[str] = []
+
+    async def wake(job_ids: Sequence[str]) -> Sequence[str]:
+        woken.extend(job_ids)
+        return ()
+
+    poller = Poller(desk.provider.server, desk.provider.notes, wake, worker="w", every_s=1, max_wait_s=1e10)
+    desk.far.fail_next("read", "404", "500")  # there is no list, and the first that is asked for by itself fails
+    assert await poller.poll() == 3
+    assert len(woken) == 2
+    await poller.poll()
+    assert set(woken) == {"job_0", "job_1", "job_2"}
+
+
+async def test_a_lost_creation_is_not_made_again_while_the_list_holds_what_nobody_can_read(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The unreadable entry may be the very one."""
+    read = desk.provider.server.page
+
+    async def page(cursor: str | None = None) -> Page | None:
+        told = await read(cursor)
+        return told and replace(told, predictions=(), unread=1)
+
+    monkeypatch.setattr(desk.provider.server, "page", page)
+    attempt = desk.attempt(Submission("far", f"sent:{await desk.provider.notes.now_ms()}:1", 1))
+    with pytest.raises(Unavailable):
+        await desk.advance(attempt)
+    assert desk.created == 0
+
+
+async def nothing() -> None:
+    """Nobody keeps a record here."""
 
 
 async def test_one_worker_reads_the_list_until_it_leaves_or_is_gone(desk: Desk) -> None:

@@ -63,6 +63,11 @@ def test_a_page_leads_to_the_next_by_its_cursor_alone() -> None:
     assert read_page({"results": [], "next": None}).cursor is None
 
 
+def test_an_odd_entry_of_a_page_hides_no_other_and_is_counted() -> None:
+    page = read_page({"results": [{**GOOD, "status": "perhaps"}, GOOD, None], "next": None})
+    assert ([each.id for each in page.predictions], page.unread) == ([GOOD["id"]], 2)
+
+
 @pytest.mark.parametrize(
     "told",
     [None, {}, {"results": {}}, {"results": [1]}, {"results": [], "next": 7}, {"results": [], "next": "http://a/"}],
