@@ -89,7 +89,7 @@ SMALL = Size(
     predictions=40,
     prediction_breaks=1,
     batch_items=300,
-    batch_kills=2,
+    batch_kills=1,
 )
 
 FULL = Size(
@@ -125,8 +125,8 @@ FULL = Size(
     fleet_jobs=600,
     fleet_breaks=12,
     fleet_frozen_s=(5.0, 20.0),
-    predictions=400,
-    prediction_breaks=8,
+    predictions=200,
+    prediction_breaks=3,
     batch_items=2_000,
     batch_kills=20,
 )

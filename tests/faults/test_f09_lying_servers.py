@@ -33,6 +33,9 @@ async def test_whoever_lies_draws_no_jobs_and_takes_no_memory(open_yard: OpenYar
         )
         client = await yard.client(slots=50)
         worker = await yard.fleet.start()
+        async with asyncio.timeout(SIZE.within_s):
+            while not worker.works:
+                await asyncio.sleep(0.05)
         before = memory_bytes(worker.pid)
         for n in range(JOBS):
             picture = {"prompt": f"lighthouse {n}", "width": 64, "height": 64, "steps": 4, "seed": n}
