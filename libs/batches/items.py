@@ -77,7 +77,8 @@ class ItemTooLargeError(ValueError):
 class ItemWriter:
     """Writes items as they come, a few blocks at a time: memory holds no more of them, and the `first` chunk.
 
-    What was written for a batch that is then refused is removed by `drop`, or an hour later by a worker.
+    What was written for a batch that is then refused is removed by `drop`, or an hour later by a worker; by the worker
+    alone where nobody knows whether the batch was let in.
     """
 
     def __init__(self, store: Store, objects: Objects, user_id: str, batch_id: str) -> None:

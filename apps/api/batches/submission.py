@@ -75,9 +75,10 @@ async def _write_and_admit(
 ) -> BatchAdmission:
     resources, caller, batch_id = request.resources, request.caller, new_id("batch")
     writer = ItemWriter(request.home, resources.objects, caller.user_id, batch_id)
-    admission = None
+    unused = True
     try:
         await write_items(request, route, wanted, sources, writer)
+        unused = False  # until an answer is heard, the batch may be there: if it is not, a worker removes its items
         admission = await admit_batch(
             request.home,
             caller,
@@ -88,8 +89,12 @@ async def _write_and_admit(
             items=writer.count,
             units=writer.units,
         )
+        unused = admission.replayed
+    except Refusal:
+        unused = True
+        raise
     finally:
-        if admission is None or admission.replayed:
+        if unused:
             with suppress(Unavailable):
                 await writer.drop()
     if admission.replayed:

@@ -9,9 +9,12 @@ import httpx
 import orjson
 import pytest
 
+from apps.api.batches import submission
 from libs import limits
 from libs.accounts.erase import erase_some
+from libs.batches.admit import BatchAdmission, admit_batch
 from libs.batches.feed import Rooms
+from libs.errors import Unavailable
 from libs.jobs.lifecycle import claim, finish
 from tests.fakes.api import Api
 from tests.fakes.batches import Desk
@@ -301,6 +304,25 @@ async def test_the_same_key_gets_the_same_batch_and_another_body_is_refused(api:
     other = {"kind": "generate", "items": pictures(4)}
     refused(await someone.post(BATCHES, other, idempotency_key="k"), 422, "idempotency_key_reused")
     assert (await someone.me())["left"]["submits"] == 19, "neither replays nor refusals cost a token"
+
+
+async def test_a_batch_whose_admission_nobody_heard_of_keeps_its_items_and_is_done(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The link to Redis is lost after the script ran: whoever asks again under the same key gets that batch."""
+
+    async def unheard(*args: Any, **members: Any) -> BatchAdmission:
+        await admit_batch(*args, **members)
+        raise Unavailable("redis", "the answer was lost")
+
+    someone = await customer_of(api, "internal")
+    body = {"kind": "generate", "items": pictures(3)}
+    with monkeypatch.context() as patched:
+        patched.setattr(submission, "admit_batch", unheard)
+        refused(await someone.post(BATCHES, body, idempotency_key="a"), 503, "dependency_unavailable")
+    batch = await batch_of(someone, body, idempotency_key="a")
+    found = await until_over(api, someone, batch)
+    assert found["counts"]["succeeded"] == 3
 
 
 async def test_a_batch_is_canceled(api: Api) -> None:
