@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
@@ -112,21 +113,21 @@ class Poller:
         return found
 
     async def _singles(self, missing: Iterable[Awaited]) -> dict[str, Prediction]:
-        """The longest awaited of those that the list did not show."""
-        oldest = sorted(missing, key=lambda each: each.since_ms)[:_SINGLES_MAX]
-        found = await asyncio.gather(*[self._single(each) for each in oldest])
-        return {each.id: each for each in found if each is not None}
+        """The longest awaited of those that the list did not show, up to the first that nothing can be said of now.
 
-    async def _single(self, awaited: Awaited) -> Prediction | None:
-        """One that nothing can be said of now holds up nobody else's end."""
-        try:
-            prediction = await self._server.find(awaited.prediction_id)
-        except Unavailable as error:
-            log.debug("%s: prediction %s: %s", self._server.name, awaited.prediction_id, error)
-            return None
-        if prediction is None:
-            await self._wake([awaited.job_id])  # it finds out for itself that it is gone
-        return prediction
+        In any order: one that always fails holds up nobody for long, and a round costs the breaker one failure at most.
+        """
+        oldest = sorted(missing, key=lambda each: each.since_ms)[:_SINGLES_MAX]
+        random.shuffle(oldest)
+        found: dict[str, Prediction] = {}
+        with suppress(Unavailable):
+            for each in oldest:
+                prediction = await self._server.find(each.prediction_id)
+                if prediction is None:
+                    await self._wake([each.job_id])  # it finds out for itself that it is gone
+                else:
+                    found[each.prediction_id] = prediction
+        return found
 
     async def _wake_all(self, job_ids: Sequence[str]) -> set[str]:
         over: set[str] = set()
