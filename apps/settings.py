@@ -30,6 +30,7 @@ __all__ = ["VISION_PROVIDERS", "Settings"]
 VISION_PROVIDERS = DIALECTS
 
 _PEPPER_BYTES_MIN = 32
+_WEBHOOK_SECRET = re.compile(r"(?:whsec_)?[A-Za-z0-9+/]{16,}={0,2}")
 _WELL_KNOWN_SECRETS = frozenset({"", "minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
 
 
@@ -229,6 +230,10 @@ class Settings(BaseSettings):
     def _prediction_refusals(self) -> list[str]:
         named = [name for name in self.replicate_models if name != "*" and not re.fullmatch(MODEL_NAME, name)]
         found = [f"REPLICATE_MODELS: {name} is neither owner/name nor owner/name:version" for name in named]
+        if self.replicate_webhook_secret and not _WEBHOOK_SECRET.fullmatch(
+            self.replicate_webhook_secret.get_secret_value()
+        ):
+            found.append("REPLICATE_WEBHOOK_SECRET must be what the provider shows: whsec_ and base64")
         if self.public_url and not self.public_url.startswith("https://") and self.environment != "development":
             found.append("PUBLIC_URL must begin with https:// : prediction APIs call no other address back")
         return found

@@ -89,7 +89,7 @@ def _cog(resources: Resources, backend: ConfiguredBackend) -> Cog:
 
 
 def _provider(resources: Resources, backend: ConfiguredBackend) -> Provider:
-    shared = resources.cells.shared
+    shared, errors = resources.cells.shared, resources.metrics.backend_errors
     server = Server(
         backend.name,
         backend.url,
@@ -97,6 +97,7 @@ def _provider(resources: Resources, backend: ConfiguredBackend) -> Provider:
         breaker=backend.breaker(shared),
         creations=backend.limiter(shared, "create"),
         reads=backend.limiter(shared, "read"),
+        on_error=lambda code: errors.labels(backend.name, code).inc(),
     )
     return Provider(
         server,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -24,6 +25,8 @@ _DEPTH_MAX: Final = 16
 #: A result that is longer is an artifact and not part of the record.
 _RESULT_BYTES_MAX: Final = 32 * 1024
 _TYPES: Final = frozenset(EXTENSIONS)
+#: A file within the output (RFC 2397); any other text that begins with "data:" is text.
+_DATA_URL: Final = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+-]+=[^;,\s]*)*;base64,", re.ASCII)
 
 
 class OutputLostError(Failure):
@@ -62,7 +65,7 @@ class _Keeping:
             return {str(name): await self.replaced(each, depth + 1) for name, each in value.items()}
         if isinstance(value, str) and value.startswith(("https://", "http://")) and " " not in value:
             return self._kept(*await self._fetched(value))
-        if isinstance(value, str) and value.startswith("data:"):
+        if isinstance(value, str) and _DATA_URL.match(value):
             return self._kept(*_decoded(value))
         return value
 
@@ -89,9 +92,9 @@ class _Keeping:
 
 
 def _decoded(url: str) -> tuple[bytes, str]:
-    head, _, text = url.partition(",")
-    if not head.endswith(";base64") or len(text) > FILE_BYTES_MAX * 4 // 3 + 4:
-        raise _invalid("holds a data URL that is too large, or not in base64")
+    text = url.partition(",")[2]
+    if len(text) > FILE_BYTES_MAX * 4 // 3 + 4:
+        raise _invalid("holds a data URL that is too large")
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:  # binascii's too

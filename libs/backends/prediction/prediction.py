@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast, get_args
 
 from libs.errors import Failure
@@ -143,6 +143,7 @@ def _number(value: Any) -> float | None:
 
 def _time(value: Any) -> float | None:
     try:
-        return datetime.fromisoformat(value).timestamp()
+        told = datetime.fromisoformat(value)
+        return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()
     except (TypeError, ValueError):
         return None

@@ -65,14 +65,23 @@ class Server:
     """
 
     def __init__(
-        self, name: str, url: str, token: str, *, breaker: Breaker, creations: Limiter, reads: Limiter
+        self,
+        name: str,
+        url: str,
+        token: str,
+        *,
+        breaker: Breaker,
+        creations: Limiter,
+        reads: Limiter,
+        on_error: Callable[[str], None] = lambda _code: None,
     ) -> None:
-        """Connect to nothing yet; raises ValueError when `url` is none."""
+        """Connect to nothing yet; raises ValueError when `url` is none. `on_error` hears what an operator must mend."""
         self.name = name
         self.creations = creations
         self._reads = reads
         self._breaker = breaker
         self._token = token
+        self._on_error = on_error
         self._transport = Transport(name, url, call_s=_CALL_S, headers={"Authorization": f"Bearer {token}"})
 
     async def aclose(self) -> None:
@@ -139,6 +148,7 @@ class Server:
         if reply.status in _OPERATOR:
             call.answered()
             log.error("%s answers with status %d: look at its token and at the account", self.name, reply.status)
+            self._on_error("misconfigured")
             raise MisconfiguredError(self.name, f"{self.name} is not set up rightly", retry_in_s=_MISCONFIGURED_S)
 
     def _read(self, reply: Reply, read: Callable[[Any], T]) -> T:

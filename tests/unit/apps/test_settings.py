@@ -23,6 +23,7 @@ def settings(**values: Any) -> Settings:
         ({"comfyui_url": "http://a, ftp://b"}, "COMFYUI_URL: it must begin with http"),
         ({"comfyui_url": "http://a, http://a/"}, "COMFYUI_URL: it may name up to"),
         ({"replicate_models": "a/b, b"}, "REPLICATE_MODELS: b is neither"),
+        ({"replicate_webhook_secret": "whsec_é"}, "REPLICATE_WEBHOOK_SECRET must be what the provider shows"),
     ],
 )
 def test_what_would_be_reached_by_mistake_refuses_to_start(values: dict[str, Any], start: str) -> None:

@@ -50,6 +50,7 @@ class Desk:
     store: Store
     before: int
     shut_s: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
 
     def attempt(self, submission: Submission | None = None, **members: object) -> Mortal:
         return Mortal(job_id=f"job_{next(numbers):026d}", submission=submission, **members)  # type: ignore[arg-type]
@@ -85,15 +86,22 @@ async def open_desk(store: Store, far: PredictionProvider) -> AsyncIterator[Open
     async def open_one(*, token: str = TOKEN, max_wait_s: float = 60) -> Desk:
         rule = limiter.Rule(100_000)
         creations, reads = (limiter.Limiter(store, f"far:{bucket}", rule) for bucket in ("create", "read"))
-        server = Server("far", far.url, token, breaker=breaker.Breaker(store, "far"), creations=creations, reads=reads)
         shut_s: list[float] = []
+        errors: list[str] = []
+        server = Server(
+            *("far", far.url, token),
+            breaker=breaker.Breaker(store, "far"),
+            creations=creations,
+            reads=reads,
+            on_error=errors.append,
+        )
 
         async def shut(seconds: float) -> None:
             shut_s.append(seconds)
 
         notes = Notes(store, "far")
         opened.append(Provider(server, notes, Terms(MODEL), max_wait_s=max_wait_s, callback=None, shut=shut))
-        return Desk(opened[-1], far, store, far.counts()["created"], shut_s)
+        return Desk(opened[-1], far, store, far.counts()["created"], shut_s, errors)
 
     yield open_one
     for one in opened:
@@ -199,6 +207,7 @@ async def test_a_token_that_is_refused_is_the_operators_business(open_desk: Open
         await desk.advance(desk.attempt())
     assert away.value.retry_in_s >= 60
     assert "another" not in str(away.value)
+    assert desk.errors == ["misconfigured"], "which a metric counts"
 
 
 async def test_an_open_breaker_defers_and_shuts_the_gate(desk: Desk) -> None:

@@ -63,3 +63,4 @@ def test_a_signature_of_the_provider_is_known() -> None:
 def test_anything_else_is_none(headers: dict[str, str]) -> None:
     assert not is_signed(WEBHOOK_SECRET, headers, b"{}")
     assert not is_signed("whsec_*", headers, b"{}")
+    assert not is_signed("whsec_é", headers, b"{}")
