@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import Any, Final, Literal
 
 from libs.backends.breaker.rule import Rule
-from libs.backends.breaker.scripts import ENTER, LEAVE, LOOK
+from libs.backends.breaker.scripts import ENTER, KEEP, LEAVE, LOOK
 from libs.backends.breaker.shadow import Shadow, State
 from libs.errors import Unavailable
 from libs.ids import new_id
@@ -21,6 +21,8 @@ __all__ = ["Breaker", "Call"]
 
 _STATES: Final[dict[bytes, State]] = {b"closed": "closed", b"open": "open", b"half_open": "half_open"}
 _JITTER: Final = 0.2
+#: How long the others wait for a probe that nobody keeps any more.
+_PROBE_KEPT_S: Final = 5.0
 
 
 class Call:
@@ -60,10 +62,11 @@ class Breaker:
     async def guard(self) -> AsyncIterator[Call]:
         """Call the backend within the block. Raises Unavailable, with the time to come back, while it is left alone."""
         call, call_id = Call(self._part), new_id("call")
-        await self._enter(call_id)
+        is_probe = await self._enter(call_id)
         word = "unknown"
         try:
-            yield call
+            async with self._kept(call_id) if is_probe else nullcontext():
+                yield call
             word = call.word(None)
         except BaseException as error:
             word = call.word(error)
@@ -79,24 +82,44 @@ class Breaker:
         """How a call went that asked nobody's leave: it counts while the breaker is closed."""
         await self._leave(new_id("call"), word)
 
-    async def _enter(self, call_id: str) -> None:
-        shadow = self._shadow
+    async def _enter(self, call_id: str) -> bool:
+        """Whether the call is the probe."""
+        shadow, is_probe = self._shadow, False
         if shadow is None or not shadow.is_fresh(_now()):
-            shadow = await self._ask(call_id)
+            shadow, is_probe = await self._ask(call_id)
         if shadow.state != "closed":
             detail = f"{self._part} has failed too often and is left alone for a while"
             raise Unavailable(self._part, detail, retry_in_s=shadow.retry_in_s(_now()))
+        return is_probe
 
-    async def _ask(self, call_id: str) -> Shadow:
-        """What Redis says of this call: the probe may pass as if the breaker were closed."""
+    async def _ask(self, call_id: str) -> tuple[Shadow, bool]:
+        """What Redis says of this call, and whether it is the probe: that passes as if the breaker were closed."""
         try:
-            told = await self._run(ENTER, call_id, round(self.rule.probe_s * 1000))
+            told = await self._run(ENTER, call_id, round(min(_PROBE_KEPT_S, self.rule.probe_s) * 1000))
         except Unavailable:
-            return self._remembered()
+            return self._remembered(), False
         except asyncio.CancelledError:
             await self._leave(call_id, "unknown")  # it may have become the probe
             raise
-        return Shadow("closed", _now()) if told[0] == b"probe" else self._hear(told)
+        is_probe = told[0] == b"probe"
+        return Shadow("closed", _now()) if is_probe else self._hear(told), is_probe
+
+    @asynccontextmanager
+    async def _kept(self, call_id: str) -> AsyncIterator[None]:
+        """Keep the probe while its call is under way, and this process lives."""
+        keeping = asyncio.create_task(self._keep(call_id))
+        try:
+            yield
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+
+    async def _keep(self, call_id: str) -> None:
+        until = _now() + self.rule.probe_s
+        while (left_s := until - _now()) > 0:
+            await asyncio.sleep(_PROBE_KEPT_S / 3)
+            with suppress(Unavailable):
+                await self._run(KEEP, call_id, round(min(_PROBE_KEPT_S, left_s) * 1000))
 
     def _remembered(self) -> Shadow:
         """What to go by while Redis is away: an open phase lasts as long as it was to last, else calls go through."""

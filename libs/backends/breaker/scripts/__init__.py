@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from libs.store.script import Script
 
-__all__ = ["ENTER", "LEAVE", "LOOK"]
+__all__ = ["ENTER", "KEEP", "LEAVE", "LOOK"]
 
 
 def _script(file: str) -> Script:
@@ -12,5 +12,6 @@ def _script(file: str) -> Script:
 
 
 ENTER = _script("enter.lua")
+KEEP = _script("keep.lua")
 LEAVE = _script("leave.lua")
 LOOK = _script("look.lua")

@@ -159,13 +159,40 @@ async def test_one_probe_at_a_time(make: MakeBreaker) -> None:
         assert 0 < away.value.retry_in_s <= 1
 
 
-async def test_a_probe_that_died_is_followed_by_another(make: MakeBreaker) -> None:
-    breaker, other = await make(open_s=0.05, probe_s=0.2), await make(probe_s=0.2)
+async def test_a_probe_whose_process_died_is_soon_followed_by_another(
+    make: MakeBreaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{Breaker.__module__}._PROBE_KEPT_S", 0.3)
+    breaker, other = await make(open_s=0.05, probe_s=60), await make(probe_s=60)
     await fail(breaker, 5)
     await until_half_open(breaker)
-    assert (await breaker._ask("call_of_the_dead")).state == "closed"
+    assert await breaker._enter("call_of_the_dead")
     assert await call(other) == "refused"
     async with asyncio.timeout(5):
+        while await call(other) == "refused":
+            await asyncio.sleep(0.02)
+
+
+async def test_a_slow_probe_is_waited_for_while_its_process_lives(
+    make: MakeBreaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{Breaker.__module__}._PROBE_KEPT_S", 1.0)
+    breaker, other = await make(open_s=0.05, probe_s=60), await make(probe_s=60)
+    await fail(breaker, 5)
+    await until_half_open(breaker)
+    async with breaker.guard():
+        until = asyncio.get_running_loop().time() + 2.5
+        while asyncio.get_running_loop().time() < until:
+            assert await call(other) == "refused"
+            await asyncio.sleep(0.05)
+
+
+async def test_a_probe_that_never_comes_back_is_given_up(make: MakeBreaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{Breaker.__module__}._PROBE_KEPT_S", 0.1)
+    breaker, other = await make(open_s=0.05, probe_s=0.4), await make()
+    await fail(breaker, 5)
+    await until_half_open(breaker)
+    async with breaker.guard(), asyncio.timeout(5):
         while await call(other) == "refused":
             await asyncio.sleep(0.02)
 
