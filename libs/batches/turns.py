@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from libs.batches.batch import Batch
+from libs.errors import Unavailable
 from libs.store.client import Store
 
 __all__ = ["Ranks", "Turns", "find_turns", "items_from", "pack_turns", "unpack_turns"]
@@ -63,10 +64,13 @@ def unpack_turns(packed: bytes) -> Sequence[int]:
 
 
 async def find_turns(store: Store, batch: Batch) -> Turns:
-    """The turns of a batch that is not over. Raises Unavailable."""
-    if not batch.has_turns:
+    """The turns of a batch, of one that is over none: its results are stored by index. Raises Unavailable."""
+    if batch.over or not batch.has_turns:
         return Turns()
-    return Turns(unpack_turns(await store.call("GET", store.keys.batch_turns + batch.id) or b""))
+    packed = await store.call("GET", store.keys.batch_turns + batch.id)
+    if packed is None:  # it was over long before we asked
+        raise Unavailable("redis", f"what is known here of batch {batch.id} is too old")
+    return Turns(unpack_turns(packed))
 
 
 async def items_from(store: Store, batch: Batch, turn: int, most: int) -> Sequence[int]:

@@ -63,7 +63,7 @@ HEADS: dict[str, Head] = {
         "batchended:", "batch", "HASH", "by block: items that ended, and results stored", "until its end"
     ),
     "batch_turns": Head(
-        "batchturns:", "batch", "STRING", "by turn, 2 bytes each: which item becomes a job", "until its end"
+        "batchturns:", "batch", "STRING", "by turn, 2 bytes each: which item becomes a job", "a minute past its end"
     ),
     "batches": Head("batches:", "user", "ZSET", "ids of a user's batches, oldest first", "retention"),
     "batches_open": Head("batchesopen:", "user", "SET", "ids of the user's unfinished batches", "while any"),

@@ -18,6 +18,23 @@ local function load_batch(id)
   return batch
 end
 
+-- How many items of each block have not become jobs.
+local function rest_by_block(batch)
+  local found = {}
+  if batch.turns then
+    for index in each_from(batch, batch.next) do
+      local block = math.floor(index / batch.block_items)
+      found[block] = (found[block] or 0) + 1
+    end
+    return found
+  end
+  for block = math.floor(batch.next / batch.block_items), math.floor((batch.items - 1) / batch.block_items) do
+    local first = math.max(batch.next, block * batch.block_items)
+    found[block] = math.min((block + 1) * batch.block_items, batch.items) - first
+  end
+  return found
+end
+
 -- `status` is canceled or expired. Nothing of it ever started, so nothing of it is paid for.
 local function end_rest(batch, status)
   local rest = batch.items - batch.next
@@ -26,10 +43,5 @@ local function end_rest(batch, status)
   settle_units('refund', batch.user, batch.id, batch.day, batch.units_left, batch.kind)
   redis.call('HSET', record, 'next', batch.items, 'units_left', 0, 'rest_from', batch.next, 'rest_status', status)
   redis.call('HINCRBY', record, 'items:' .. status, rest)
-  local ended = {}
-  for _, index in ipairs(items_of_turns(batch, batch.next, rest)) do
-    local block = math.floor(index / batch.block_items)
-    ended[block] = (ended[block] or 0) + 1
-  end
-  for block, items in pairs(ended) do count_ended(batch.user, batch.id, block, items) end
+  for block, items in pairs(rest_by_block(batch)) do count_ended(batch.user, batch.id, block, items) end
 end

@@ -2,13 +2,24 @@
 --
 -- batch_turns STRING  of each turn the index of its item, two bytes, the higher one first
 
--- The items of so many turns, from `first` on.
+-- The items of the turns from `first` on, to `last` or all of them; of a batch that has turns.
+local function each_from(batch, first, last)
+  local packed = redis.call('GETRANGE', KEY.batch_turns .. batch.id, 2 * first, last and 2 * last + 1 or -1)
+  local at = -1
+  return function()
+    at = at + 2
+    local high, low = string.byte(packed, at, at + 1)
+    return low and 256 * high + low
+  end
+end
+
+-- The items of so many turns from `first` on.
 local function items_of_turns(batch, first, count)
-  local key, items = KEY.batch_turns .. batch.id, {}
-  local packed = batch.turns and redis.call('GETRANGE', key, 2 * first, 2 * (first + count) - 1) or ''
-  for i = 1, count do
-    local high, low = string.byte(packed, 2 * i - 1, 2 * i)
-    items[i] = low and 256 * high + low or first + i - 1
+  local items = {}
+  if batch.turns then
+    for index in each_from(batch, first, first + count - 1) do items[#items + 1] = index end
+  else
+    for i = 1, count do items[i] = first + i - 1 end
   end
   return items
 end

@@ -11,11 +11,12 @@ import pytest
 from libs.access.caller import Caller
 from libs.batches.cancel import cancel_batch
 from libs.batches.feed import Rooms, feed
-from libs.batches.items import Item, ItemShelf
+from libs.batches.items import Item, ItemShelf, ItemWriter
 from libs.batches.listing import list_items
 from libs.batches.lookup import load_batch
 from libs.batches.turns import items_from
-from libs.errors import Refusal
+from libs.errors import Refusal, Unavailable
+from libs.ids import new_id
 from libs.jobs.lifecycle import sweep
 from libs.jobs.lookup import load_job
 from tests.fakes.batches import Desk
@@ -67,7 +68,7 @@ async def test_results_stand_in_the_order_of_the_items(desk: Desk) -> None:
     assert [(one["index"], one["output"]["square"]) for one in await desk.results(batch)] == [
         (n, n * n) for n in range(len(STORES))
     ]
-    assert await desk.store.call("EXISTS", desk.store.keys.batch_turns + batch_id) == 0
+    assert 0 < await desk.store.call("TTL", desk.store.keys.batch_turns + batch_id) <= 60
     check_at_rest(await take_snapshot(desk.store), ["cpu"])
 
 
@@ -129,9 +130,29 @@ async def test_a_batch_that_is_refused_leaves_no_turns(desk: Desk) -> None:
     assert await desk.store.call("KEYS", desk.store.keys.batch_turns + "*") == []
 
 
-async def test_turns_of_a_batch_that_is_never_admitted_lapse(desk: Desk) -> None:
+async def test_turns_lapse_unless_their_batch_is_admitted(desk: Desk) -> None:
     caller = await desk.caller()
+    writer = ItemWriter(desk.store, desk.objects, caller.user_id, new_id("batch"))
+    for item in sorted_items():
+        await writer.add(item)
+    await writer.close()
+    (key,) = await desk.store.call("KEYS", desk.store.keys.batch_turns + "*")
+    assert 3_600 < await desk.store.call("TTL", key) <= 7_200
+    admitted = await desk.submit(caller, sorted_items())
+    assert await desk.store.call("TTL", desk.store.keys.batch_turns + admitted) == -1
+
+
+async def test_who_looked_at_a_batch_before_it_was_closed_is_told_nothing_wrong(desk: Desk) -> None:
+    caller = await desk.caller("internal", queued_max=100)
     batch_id = await desk.submit(caller, sorted_items())
-    key = desk.store.keys.batch_turns + batch_id
-    assert await desk.store.call("PTTL", key) == -1, "an admitted batch keeps them"
-    assert await desk.store.call("HGET", desk.store.keys.batch + batch_id, "turns") == b"1"
+    await desk.tend()
+    done = await desk.work(30)
+    await cancel_batch(desk.store, caller.user_id, batch_id)
+    before = await load_batch(desk.store, caller.user_id, batch_id)
+    await desk.until_over(caller, batch_id)
+    page = await list_items(desk.store, desk.objects, before, status=None, limit=len(STORES))
+    assert sorted(item["index"] for item in page.items if item["status"] == "succeeded") == sorted(done)
+    assert {item["status"] for item in page.items} == {"succeeded", "canceled"}
+    await desk.store.call("DEL", desk.store.keys.batch_turns + batch_id)
+    with pytest.raises(Unavailable):
+        await list_items(desk.store, desk.objects, before, status=None, limit=20)
