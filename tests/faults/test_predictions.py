@@ -21,7 +21,7 @@ from tests.faults.yard import Yard
 WORKERS = 3
 #: A minute of the provider's clock is two seconds of ours, and it takes no more in it than this.
 SPEED, CREATIONS = 30.0, 40
-#: Too few to open the breaker: while workers die it stays open for minutes, since its probes die with them.
+#: Few: each is the fault of one call, so a breaker that they opened would try them one by one, with ever longer pauses.
 BURST = ("503", "lost", "late 500")
 DROPPED = 10
 
