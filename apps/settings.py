@@ -30,7 +30,7 @@ __all__ = ["VISION_PROVIDERS", "Settings"]
 VISION_PROVIDERS = DIALECTS
 
 _PEPPER_BYTES_MIN = 32
-_WEBHOOK_SECRET = re.compile(r"(?:whsec_)?[A-Za-z0-9+/]{16,}={0,2}")
+_WEBHOOK_SECRET = re.compile(r"(?:whsec_)?[A-Za-z0-9+/]+={0,2}", re.ASCII)
 _WELL_KNOWN_SECRETS = frozenset({"", "minioadmin", "minio", "admin", "password", "secret", "changeme", "minio123"})
 
 
