@@ -49,13 +49,7 @@ async def look(someone: Customer, batch: Json) -> Json:
 
 async def uploaded(someone: Customer, text: bytes) -> str:
     """A completed upload of JSON lines."""
-    file = {"filename": "items.jsonl", "content_type": "application/jsonl", "size_bytes": len(text)}
-    made: Json = (await someone.post("/api/v1/uploads", file)).json()
-    async with httpx.AsyncClient() as outside:
-        (await outside.put(made["url"], content=text)).raise_for_status()
-    done = await someone.post(made["links"]["complete"])
-    assert done.status_code == 200, done.text
-    return str(made["id"])
+    return await someone.upload(text, "application/jsonl", "items.jsonl")
 
 
 def lines(values: list[Any]) -> bytes:

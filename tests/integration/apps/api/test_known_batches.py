@@ -36,15 +36,6 @@ def picture(shade: int) -> bytes:
     return file.getvalue()
 
 
-async def uploaded(someone: Customer, data: bytes) -> str:
-    file = {"filename": "a.png", "content_type": "image/png", "size_bytes": len(data)}
-    made = (await someone.post("/api/v1/uploads", file)).json()
-    async with httpx.AsyncClient() as outside:
-        await outside.put(made["url"], content=data)
-    assert (await someone.post(made["links"]["complete"])).status_code == 200
-    return str(made["id"])
-
-
 def on_image(image: str, **members: Any) -> Json:
     return {"image": image, "cache": True, **members}
 
@@ -93,10 +84,10 @@ async def fetched(someone: Customer, job_id: str) -> list[bytes]:
 
 async def test_ocr_items_are_known_without_being_asked_for_and_have_their_files(api: Api) -> None:
     someone = await customer_of(api)
-    first = await submitted(someone, "ocr", [{"upload": await uploaded(someone, picture(n))} for n in range(4)])
+    first = await submitted(someone, "ocr", [{"upload": await someone.upload(picture(n))} for n in range(4)])
     assert await work(api, "cpu", PDF) == 4
     await over(api, someone, first)
-    again = [{"upload": await uploaded(someone, picture(n))} for n in range(4)]
+    again = [{"upload": await someone.upload(picture(n))} for n in range(4)]
     batch = await submitted(someone, "ocr", again, idempotency_key="again")
     assert batch["counts"]["succeeded"] == 4, "the first chunk is known within the submission"
     found, results = await over(api, someone, batch)
@@ -119,7 +110,7 @@ async def test_a_submission_does_not_wait_for_copies_that_take_too_long_and_a_wo
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     someone = await customer_of(api)
-    items = [{"upload": await uploaded(someone, picture(n))} for n in range(3)]
+    items = [{"upload": await someone.upload(picture(n))} for n in range(3)]
     await submitted(someone, "ocr", items)
     await work(api, "cpu", PDF)
     begun = asyncio.Event()
@@ -146,7 +137,7 @@ async def test_optimize_jobs_and_items_are_known_when_they_say_so_with_their_fil
     someone = await customer_of(api)
 
     async def order(shade: int, **members: Any) -> Json:
-        source = {"upload": await uploaded(someone, picture(shade))} if by_upload else {"image": inline(shade)}
+        source = {"upload": await someone.upload(picture(shade))} if by_upload else {"image": inline(shade)}
         return source | {"model": "tests/optimizer", "cache": True} | members
 
     assert (await someone.job({"kind": "optimize", "input": await order(1)}))["cached"] is False
@@ -177,9 +168,9 @@ async def test_an_item_that_wants_a_known_result_of_an_address_is_refused_at_its
 @pytest.mark.parametrize("shares", [False, True])
 async def test_items_of_two_users_share_results_only_where_their_plan_does(api: Api, *, shares: bool) -> None:
     one, other = await customer_of(api, shares_results=shares), await customer_of(api, shares_results=shares)
-    await submitted(one, "ocr", [{"upload": await uploaded(one, picture(9))}])
+    await submitted(one, "ocr", [{"upload": await one.upload(picture(9))}])
     await work(api, "cpu", PDF)
-    theirs = await submitted(other, "ocr", [{"upload": await uploaded(other, picture(9))}])
+    theirs = await submitted(other, "ocr", [{"upload": await other.upload(picture(9))}])
     assert theirs["counts"]["succeeded"] == int(shares)
     if shares:
         (item,) = (await other.get(theirs["links"]["items"])).json()["data"]

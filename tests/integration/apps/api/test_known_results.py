@@ -33,18 +33,9 @@ def picture(shade: int = 200) -> bytes:
     return file.getvalue()
 
 
-async def uploaded(someone: Customer, data: bytes) -> str:
-    file = {"filename": "a.png", "content_type": "image/png", "size_bytes": len(data)}
-    made = (await someone.post("/api/v1/uploads", file)).json()
-    async with httpx.AsyncClient() as outside:
-        await outside.put(made["url"], content=data)
-    assert (await someone.post(made["links"]["complete"])).status_code == 200
-    return str(made["id"])
-
-
 async def ordered(someone: Customer, data: bytes, **members: Any) -> dict[str, Any]:
     """An `ocr` job on an upload of its own."""
-    wanted = {"upload": await uploaded(someone, data), **members}
+    wanted = {"upload": await someone.upload(data), **members}
     return await someone.job({"kind": "ocr", "input": wanted})
 
 
@@ -157,7 +148,7 @@ async def test_who_waits_for_such_a_job_need_not(api: Api) -> None:
     someone = await customer_of(api)
     await ordered(someone, picture())
     await work(api)
-    answer = await someone.post(OCR, {"upload": await uploaded(someone, picture())})
+    answer = await someone.post(OCR, {"upload": await someone.upload(picture())})
     assert (answer.status_code, answer.json()["cached"]) == (200, True)
 
 
@@ -166,8 +157,8 @@ async def test_a_used_up_quota_and_a_full_list_do_not_stand_in_the_way_and_the_r
     await ordered(someone, picture())
     await work(api)
     await ordered(someone, picture(100))
-    upload = {"upload": await uploaded(someone, picture())}
-    refused(await someone.post(OCR, {"upload": await uploaded(someone, picture(50))}), 429, "queue_limit")
+    upload = {"upload": await someone.upload(picture())}
+    refused(await someone.post(OCR, {"upload": await someone.upload(picture(50))}), 429, "queue_limit")
     for _ in range(2):
         assert (await someone.job({"kind": "ocr", "input": upload}))["cached"] is True
     refused(await someone.submit({"kind": "ocr", "input": upload}), 429, "rate_limited")
@@ -178,7 +169,7 @@ async def test_an_idempotency_key_makes_one_such_job(api: Api) -> None:
     someone = await customer_of(api)
     await ordered(someone, picture())
     await work(api, files=(text_file(),))
-    body = {"kind": "ocr", "input": {"upload": await uploaded(someone, picture())}}
+    body = {"kind": "ocr", "input": {"upload": await someone.upload(picture())}}
     answers = await asyncio.gather(*[someone.submit(body, idempotency_key="once") for _ in range(20)])
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json()["id"] for answer in answers}) == 1
@@ -208,7 +199,7 @@ async def test_a_job_that_is_scheduled_or_wants_no_known_result_is_run(api: Api)
     await work(api)
     assert (await ordered(someone, picture(), cache=False))["status"] == "queued"
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
-    body = {"kind": "ocr", "input": {"upload": await uploaded(someone, picture())}, "run_at": later}
+    body = {"kind": "ocr", "input": {"upload": await someone.upload(picture())}, "run_at": later}
     assert (await someone.job(body))["status"] == "scheduled"
 
 
