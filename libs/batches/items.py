@@ -81,12 +81,15 @@ class ItemWriter:
     alone where nobody knows whether the batch was let in.
     """
 
-    def __init__(self, store: Store, objects: Objects, user_id: str, batch_id: str) -> None:
-        """Nothing is written before the first item."""
+    def __init__(
+        self, store: Store, objects: Objects, user_id: str, batch_id: str, fairness_key: str | None = None
+    ) -> None:
+        """Nothing is written before the first item. Items that have no fairness key have the batch's own."""
         self._store = store
         self._objects = objects
         self._user_id = user_id
         self._batch_id = batch_id
+        self._fairness_key = fairness_key
         self._lines: list[bytes] = []
         self._blocks = 0
         self._writing: set[asyncio.Task[None]] = set()
@@ -103,7 +106,7 @@ class ItemWriter:
         self._lines.append(line)
         if self.count < limits.BATCH_CHUNK_ITEMS:
             self.first.append(item)
-        self._ranks.add(item.fairness_key)
+        self._ranks.add(item.fairness_key or self._fairness_key)
         self.count += 1
         self.units += item.units
         if len(self._lines) == limits.BATCH_BLOCK_ITEMS:

@@ -30,7 +30,7 @@ class Ranks:
         self.ranks = array("H")
 
     def add(self, fairness_key: str | None) -> None:
-        """One more item; None is the batch's own key, or lane."""
+        """One more item; None is the batch's own lane."""
         rank = self._given.get(fairness_key, 0)
         self._given[fairness_key] = rank + 1
         self.ranks.append(rank)

@@ -63,7 +63,7 @@ class Desk:
     ) -> str:
         """A batch of these items; its id."""
         batch_id = new_id("batch")
-        writer = ItemWriter(self.store, self.objects, caller.user_id, batch_id)
+        writer = ItemWriter(self.store, self.objects, caller.user_id, batch_id, members.get("fairness_key"))
         for item in items:
             await writer.add(item)
         await writer.close()

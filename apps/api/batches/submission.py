@@ -74,7 +74,7 @@ async def _write_and_admit(
     request: Request, route: str, wanted: BatchEnvelope, sources: Sources, application: BatchApplication
 ) -> BatchAdmission:
     resources, caller, batch_id = request.resources, request.caller, new_id("batch")
-    writer = ItemWriter(request.home, resources.objects, caller.user_id, batch_id)
+    writer = ItemWriter(request.home, resources.objects, caller.user_id, batch_id, wanted.fairness_key)
     unused = True
     try:
         await write_items(request, route, wanted, sources, writer)

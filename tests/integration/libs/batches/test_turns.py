@@ -61,6 +61,17 @@ async def test_every_store_is_on_its_way_after_one_window(desk: Desk) -> None:
     assert done.total() < 100, "a small store is through early"
 
 
+async def test_the_key_of_the_batch_is_that_of_items_without_one(desk: Desk) -> None:
+    caller = await desk.caller("internal", queued_max=100)
+    keys = [None] * 60 + ["own"] * 60 + ["other"] * 60
+    items = [Item({"n": n}, 1, fairness_key=key) for n, key in enumerate(keys)]
+    batch_id = await desk.submit(caller, items, fairness_key="own")
+    await desk.tend()
+    batch = await load_batch(desk.store, caller.user_id, batch_id)
+    taken = Counter(keys[index] or "own" for index in await items_from(desk.store, batch, 0, batch.next_item))
+    assert taken == {"own": 25, "other": 25}
+
+
 async def test_results_stand_in_the_order_of_the_items(desk: Desk) -> None:
     caller = await desk.caller()
     batch_id = await desk.submit(caller, sorted_items())
