@@ -52,7 +52,7 @@ def test_says_one_json_line_when_ready_and_ends_everything_when_asked(folder: Pa
         lines = system.command.out.read_text().splitlines()
         assert [json.loads(line) for line in lines] == [{"event": "ready", "url": system.url}]
         assert is_ready(system.url)
-        assert "stand-in" in system.command.err.read_text()
+        eventually(lambda: "stand-in" in system.command.err.read_text())  # told behind the line
         names = {path.name for path in (folder / "data/run").iterdir()}
         assert names == {"api.pid", "comfyui-standin.pid", "objects.pid", "valkey.pid", "worker-1.pid", "worker-2.pid"}
     assert processes_in(folder) == {}

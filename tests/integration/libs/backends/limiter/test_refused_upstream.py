@@ -40,7 +40,7 @@ async def test_those_who_wait_already_keep_their_order_behind_the_pause(make: Ma
     assert min(pauses) > 19_000
     spacing = [second[1] - first[1] for first, second in pairwise(after)]
     delay_ms = (await limiter.use()).delay_s * 1_000
-    assert spacing == pytest.approx([(6_006 + delay_ms) / 60 / 0.9] * 4), "nine tenths of the pace"
+    assert spacing == pytest.approx([(6_006 + delay_ms) / 60 / 0.9] * 4, rel=1e-4), "nine tenths of the pace"
 
 
 async def row(store: Store) -> list[tuple[bytes, float]]:
