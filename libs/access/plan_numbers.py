@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
@@ -53,8 +53,15 @@ class AllNumbers(_Numbers):
         return Limits(**self.model_dump())
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for told in schema["properties"].values():
+        told.pop("default", None)
+
+
 class SomeNumbers(_Numbers):
-    """Those numbers of a plan that differ for one user; what is absent is the plan's."""
+    """Those numbers of a plan that differ for one user; what is absent is the plan's, whatever default it has here."""
+
+    model_config = {"json_schema_extra": _without_defaults}
 
     units_per_day: Count | None = None
     slots: Slots = 1

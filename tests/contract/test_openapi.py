@@ -66,6 +66,12 @@ def test_a_parameter_has_a_default_only_where_its_absence_means_that() -> None:
     }
 
 
+def test_a_change_has_no_defaults_that_a_client_might_send() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    changes = [schemas[name]["properties"] for name in ("EndpointChanges", "SomeNumbers", "UserChange")]
+    assert [one for members in changes for one in members.values() if one.get("default") is not None] == []
+
+
 def test_schemas_are_named_for_those_who_read_them() -> None:
     assert [name for name in DOCUMENT["components"]["schemas"] if "__" in name] == []
 

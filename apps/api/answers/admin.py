@@ -40,7 +40,7 @@ class User(Answer):
     email: str
     role: str
     status: str
-    overrides: dict[str, int | None]
+    overrides: dict[str, bool | int | None]
     created_at: Time
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
+from apps.api.answers.admin import User
 from libs.access.plan import DEFAULT_PLANS
 from libs.access.plan_numbers import numbers_of
 from libs.jobs.lifecycle import claim
@@ -130,6 +131,14 @@ async def test_a_raised_cap_lets_waiting_jobs_move_up_at_once(api: Api, admin: d
     await api.http.patch(f"/admin/users/{user_id}", json={"overrides": {"slots": 4}}, headers=admin)
     assert await ready(api) == 4
     assert len((await claim(api.resources.store, "w", ["gpu"], 10, 30, servers=FLEET)).jobs) == 4
+
+
+async def test_every_sort_of_override_is_told_as_the_document_says(api: Api, admin: dict[str, str]) -> None:
+    made = (await api.http.post("/admin/users", json={"email": "a@example.com"}, headers=admin)).json()
+    changed = {"slots": 2, "units_per_day": None, "shares_results": True}
+    user = (await api.http.patch(f"/admin/users/{made['id']}", json={"overrides": changed}, headers=admin)).json()
+    assert user["overrides"] == changed
+    User.model_validate(user, strict=True)
 
 
 async def test_a_changed_plan_reaches_the_shares_of_its_users_and_of_nobody_else(
