@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import base64
-import io
 
 import httpx
 import pytest
-from PIL import Image
 
 from libs.jobs.devices import Device, tell_devices
 from libs.jobs.lifecycle import claim
 from tests.fakes.api import Api, bearer
 from tests.fakes.customers import PICTURE, customer_of
 from tests.fakes.hands import FLEET
+from tests.fakes.pixels import picture
 from tests.fakes.problems import pointers, refused
 from tests.integration.apps.api.conftest import MakeApi
 
@@ -21,9 +20,7 @@ ECOSTEPS, STATUS = "/api/v1/ocr-ecosteps", "/app-status"
 
 
 def image() -> str:
-    file = io.BytesIO()
-    Image.new("L", (40, 20), 200).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
+    return base64.b64encode(picture()).decode()
 
 
 async def test_a_picture_is_sent_with_an_x_api_key_and_answered_at_once(api: Api) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 import json
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from libs import limits
 from libs.admission.ledger import differences
@@ -23,17 +21,12 @@ from libs.jobs.lifecycle import claim, finish
 from tests.fakes.api import Api
 from tests.fakes.batches import Desk
 from tests.fakes.customers import BATCHES, JOBS, Customer, customer_of
+from tests.fakes.pixels import picture
 from tests.fakes.problems import refused
 
 Json = dict[str, Any]
 PDF = NewArtifact("searchable.pdf", "application/pdf", b"%PDF-1.7 found")
 BETTER = NewArtifact("0.webp", "image/webp", b"RIFF better")
-
-
-def picture(shade: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (40, 20), shade).save(file, "PNG")
-    return file.getvalue()
 
 
 def on_image(image: str, **members: Any) -> Json:

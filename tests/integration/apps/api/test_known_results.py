@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 
 from libs.access.users import begin_erasure
 from libs.accounts.erase import erase_user
@@ -21,16 +19,11 @@ from libs.jobs.lookup import load_job
 from tests.fakes.api import Api
 from tests.fakes.customers import JOBS, Customer, customer_of
 from tests.fakes.hands import FLEET
+from tests.fakes.pixels import picture
 from tests.fakes.problems import refused
 
 OCR, DETECT = "/api/v1/ocr", "/api/v1/detect"
 TEXT = {"text": "Total 12.50", "pages": []}
-
-
-def picture(shade: int = 200) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (40, 20), shade).save(file, "PNG")
-    return file.getvalue()
 
 
 async def ordered(someone: Customer, data: bytes, **members: Any) -> dict[str, Any]:
