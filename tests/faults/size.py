@@ -51,6 +51,7 @@ class Size:
     prediction_breaks: int
     batch_items: int  # a batch under fire
     batch_kills: int
+    embedded_pictures: int  # `arqade up` at length
 
 
 SMALL = Size(
@@ -90,6 +91,7 @@ SMALL = Size(
     prediction_breaks=1,
     batch_items=300,
     batch_kills=1,
+    embedded_pictures=270,
 )
 
 FULL = Size(
@@ -129,6 +131,7 @@ FULL = Size(
     prediction_breaks=3,
     batch_items=2_000,
     batch_kills=20,
+    embedded_pictures=3_000,
 )
 
 SIZE = FULL if os.environ.get("ARQADE_FAULTS") == "full" else SMALL

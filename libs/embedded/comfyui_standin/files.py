@@ -26,8 +26,8 @@ class Files:
 
     def put(self, folder: str, subfolder: str, name: str, data: bytes) -> None:
         """Save under a name of the caller's."""
+        self._bytes += len(data) - len(self._files.pop((folder, subfolder, name), b""))
         self._files[folder, subfolder, name] = data
-        self._bytes += len(data)
         while self._bytes > KEPT_BYTES_MAX and len(self._files) > 1:
             oldest = next(iter(self._files))
             self._bytes -= len(self._files.pop(oldest))

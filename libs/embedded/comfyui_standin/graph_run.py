@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -31,12 +31,16 @@ class GraphRun:
     async def all_nodes(self) -> None:
         """Run every node that has to; raises what `Stage` raises."""
         order = _in_order(self._prompt.graph)
-        cached = [node for node in order if self._stage.recall(self._signature(node)) is not None]
-        await self._tell("execution_cached", nodes=cached)
+        self._values = self._recalled(order)
+        await self._tell("execution_cached", nodes=list(self._values))
         for node in order:
-            self._values[node] = self._stage.recall(self._signature(node))
-            if node not in cached:
+            if node not in self._values:
                 await self._one_node(node)
+
+    def _recalled(self, order: Sequence[str]) -> dict[str, Any]:
+        """What is cached, by node, taken at once: by the time that a node is read, the cache may have let it go."""
+        found = {node: self._stage.recall(self._signature(node)) for node in order}
+        return {node: value for node, value in found.items() if value is not None}
 
     async def _one_node(self, node: str) -> None:
         self.node = node

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 __all__ = ["HISTORY_MAX", "Ending", "Prompt", "Prompts"]
 
 HISTORY_MAX = 1_000
+
+log = logging.getLogger("comfyui_standin")
 
 
 @dataclass(slots=True)
@@ -66,11 +69,21 @@ class Prompts:
                 continue
             prompt = self._running = self._pending.pop(0)
             self.runs[prompt.prompt_id] += 1
-            ending = await self._run(prompt)
+            try:
+                ending = await self._run(prompt)
+            except Exception as error:  # the only runner: whatever is wrong with one prompt, the next ones are run
+                log.exception("prompt %s could not be run to its end", prompt.prompt_id)
+                ending = _broken(prompt, error)
             self._running = None
             if ending.kept:
                 self._remember(prompt, ending)
+            await self._tell_end(prompt, ending)
+
+    async def _tell_end(self, prompt: Prompt, ending: Ending) -> None:
+        try:
             await self._after(prompt, ending)
+        except Exception:  # whoever listens asks the history as well
+            log.exception("the end of prompt %s could not be told", prompt.prompt_id)
 
     def put(self, prompt_id: str, graph: Mapping[str, Any], client_id: str | None) -> Prompt:
         """Queue a graph. Nobody asks whether the id was here before: it runs again."""
@@ -138,6 +151,20 @@ class Prompts:
         }
         if len(self._history) > HISTORY_MAX:
             del self._history[next(iter(self._history))]
+
+
+def _broken(prompt: Prompt, error: Exception) -> Ending:
+    """The end of a prompt that the stand-in itself could not run, told as an error of a node's."""
+    told = {
+        "prompt_id": prompt.prompt_id,
+        "node_id": "",
+        "node_type": "",
+        "exception_type": type(error).__name__,
+        "exception_message": f"the stand-in is broken: {error}",
+        "traceback": [],
+        "executed": [],
+    }
+    return Ending("error", {}, [("execution_error", told)])
 
 
 def _job_of(prompt_id: str, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,9 +16,9 @@ from libs.embedded.comfyui_standin.pictures import draw, preview, size_of
 from libs.embedded.comfyui_standin.prompts import Prompt
 from libs.embedded.comfyui_standin.sockets import Sockets
 
-__all__ = ["InterruptedRunError", "NodeError", "Stage", "VanishedError"]
+__all__ = ["CACHED_MAX", "InterruptedRunError", "NodeError", "Stage", "VanishedError"]
 
-_CACHED_MAX = 1_000
+CACHED_MAX = 1_000
 _RUN_FAULTS = ("error", "out_of_memory", "device_fault", "interrupted", "vanish", "drop", "gibberish")
 
 
@@ -57,13 +57,16 @@ class Stage:
         self._cache: dict[bytes, Any] = {}
 
     def recall(self, signature: bytes) -> Any:
-        """What a node with this signature made before; None when it has not run."""
-        return self._cache.get(signature)
+        """What a node with this signature made before; None when it has not run, or long ago."""
+        value = self._cache.pop(signature, None)
+        if value is not None:
+            self._cache[signature] = value
+        return value
 
     def remember(self, signature: bytes, value: Any) -> None:
-        """Keep what a node made."""
+        """Keep what a node made; what nobody has asked for the longest goes."""
         self._cache[signature] = value
-        if len(self._cache) > _CACHED_MAX:
+        if len(self._cache) > CACHED_MAX:
             del self._cache[next(iter(self._cache))]
 
     async def strike(self, prompt: Prompt, node: str, node_type: str) -> None:

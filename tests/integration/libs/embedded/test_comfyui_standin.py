@@ -16,7 +16,7 @@ import orjson
 import pytest
 from PIL import Image
 
-from libs.embedded.comfyui_standin import Fault, Standin
+from libs.embedded.comfyui_standin import Fault, Standin, stage
 from libs.kinds.generate_graph import picture_graph
 from libs.kinds.generate_input import GenerateInput
 from libs.kinds.generate_size import picture_size
@@ -86,6 +86,55 @@ async def test_a_picture_is_real_and_of_the_wanted_size_and_the_same_for_the_sam
 async def test_an_identical_graph_is_answered_from_cache_without_outputs(http: httpx.AsyncClient) -> None:
     await run(http, graph())
     assert (await run(http, graph(), PROMPT_ID[:-1] + "2"))["outputs"] == {}
+
+
+async def test_its_cache_may_let_go_of_what_a_run_needs_at_any_picture(
+    http: httpx.AsyncClient, standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "CACHED_MAX", 9)  # fewer than two pictures have nodes
+    for number in range(20):
+        wanted = graph(steps=1, prompt=f"cat {number}")
+        prompt_id = f"{PROMPT_ID[:-2]}{number:02}"
+        assert (await run(http, wanted, prompt_id))["status"]["status_str"] == "success"
+    assert standin.prompts.remaining == 0
+
+
+async def test_what_is_used_again_and_again_stays_in_its_cache(http: httpx.AsyncClient, standin: Standin) -> None:
+    loader = "checkpoint"
+    told: list[Any] = []
+    for number in range(stage.CACHED_MAX // 4 + 10):
+        entry = await run(http, graph(steps=1, prompt=f"cat {number}"), f"{PROMPT_ID[:-4]}{number:04}")
+        told = dict(entry["status"]["messages"])["execution_cached"]["nodes"]
+    assert loader in told
+    assert standin.prompts.remaining == 0
+
+
+async def test_a_prompt_that_it_cannot_run_ends_and_the_next_one_is_run(
+    http: httpx.AsyncClient, standin: Standin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any) -> Any:
+        raise KeyError("a bug of ours")
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(standin.stage, "save", broken)
+        entry = await run(http, graph())
+    ((event, told),) = [message for message in entry["status"]["messages"] if message[0] == "execution_error"]
+    assert (event, told["exception_type"]) == ("execution_error", "KeyError")
+    assert "could not be run to its end" in caplog.text
+    assert (await run(http, graph(), PROMPT_ID[:-1] + "2"))["status"]["status_str"] == "success"
+
+
+async def test_an_end_that_it_cannot_tell_does_not_keep_the_next_one_from_running(
+    http: httpx.AsyncClient, standin: Standin, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: Any, **__: Any) -> Any:
+        raise KeyError("a bug of ours")
+
+    with monkeypatch.context() as for_now:
+        for_now.setattr(standin, "_tell_status", broken)
+        await run(http, graph())
+    assert "could not be told" in caplog.text
+    assert (await run(http, graph(), PROMPT_ID[:-1] + "2"))["status"]["status_str"] == "success"
 
 
 async def test_the_same_id_twice_runs_twice(http: httpx.AsyncClient, standin: Standin) -> None:
