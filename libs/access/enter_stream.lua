@@ -4,8 +4,6 @@
 -- ARGV  1 api key   2 the stream   3 how many there may be   4 ms that an entry holds
 -- Returns  "entered" | "rate_limited"
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local streams = KEY.streams .. ARGV[1]
 if redis.call('ZCOUNT', streams, '(' .. string.format('%.0f', now), '+inf') >= tonumber(ARGV[3]) then
   return 'rate_limited'

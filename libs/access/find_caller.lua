@@ -10,8 +10,6 @@ local failures = KEY.failures .. ARGV[1]
 if ARGV[1] ~= '' and (tonumber(redis.call('GET', failures)) or 0) >= tonumber(ARGV[2]) then
   return {math.max(1, redis.call('PTTL', failures))}
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function find(digest)
   local key = redis.call('HMGET', KEY.api_key .. digest,

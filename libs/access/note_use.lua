@@ -3,8 +3,6 @@
 -- ARGV  digests
 -- Returns  how many were noted
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local noted = 0
 for _, digest in ipairs(ARGV) do
   if redis.call('EXISTS', KEY.api_key .. digest) == 1 then

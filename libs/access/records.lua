@@ -1,8 +1,6 @@
 -- Writing users and api keys, and telling every process's cache that a key's facts have changed.
--- Needs: sha256.lua record.lua, behind this
+-- Needs: clock.lua; sha256.lua record.lua, behind this
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local REMEMBERED_MS = 30 * 86400 * 1000 -- how long a record outlives its key's expiry
 
 local function store_user(id, email_digest, email, plan, overrides)

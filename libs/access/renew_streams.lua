@@ -3,8 +3,6 @@
 -- ARGV  1 ms that an entry holds   2… api key, stream of each
 -- Returns  how many there were
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 for i = 2, #ARGV, 2 do
   redis.call('ZADD', KEY.streams .. ARGV[i], string.format('%.0f', now + tonumber(ARGV[1])), ARGV[i + 1])
   redis.call('PEXPIRE', KEY.streams .. ARGV[i], ARGV[1])

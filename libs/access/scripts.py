@@ -24,14 +24,13 @@ __all__ = [
 
 
 def _script(file: str) -> Script:
-    return Script.of("libs.access", file)
+    return Script.of("libs", "store/clock.lua", f"access/{file}")
 
 
 def _act(file: str) -> Script:
     """What an admin does: it is written into the audit log by the same script."""
-    return Script.of(
-        "libs", "access/records.lua", "audit/sha256.lua", "audit/record.lua", "access/facts.lua", f"access/{file}"
-    )
+    fragments = ("access/records.lua", "audit/sha256.lua", "audit/record.lua", "access/facts.lua")
+    return Script.of("libs", "store/clock.lua", *fragments, f"access/{file}")
 
 
 BEGIN_ERASURE = _act("begin_erasure.lua")

@@ -18,7 +18,8 @@ __all__ = [
 
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
-    return Script.of("libs.artifacts.scripts", "clock.lua", *files, allow_oom=allow_oom)
+    ours = (f"artifacts/scripts/{file}" for file in ("kept.lua", *files))
+    return Script.of("libs", "store/clock.lua", *ours, allow_oom=allow_oom)
 
 
 CREATE_UPLOAD = _script("stored.lua", "create_upload.lua")

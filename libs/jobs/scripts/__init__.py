@@ -6,6 +6,8 @@ when Redis is out of memory (`allow_oom`): what they free is what the others wai
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from libs.store.script import Script
 
 __all__ = [
@@ -42,61 +44,65 @@ __all__ = [
     "YIELD_JOBS",
 ]
 
+_CLOCK = "store/clock.lua"
 _STORED = "artifacts/scripts/stored.lua"
-_JUDGING = ("clock.lua", "rate.lua", "credential.lua", "fair.lua", "settle.lua", _STORED, "judge.lua")
+_JUDGING = (_CLOCK, "rate.lua", "credential.lua", "fair.lua", "settle.lua", _STORED, "judge.lua")
 _CONCLUDING = ("tell.lua", "result.lua", "conclude.lua")
 _ENDING = (
-    *("clock.lua", "fair.lua", "slots.lua", "settle.lua", _STORED, "outbox.lua"),
+    *(_CLOCK, "fair.lua", "slots.lua", "settle.lua", _STORED, "outbox.lua"),
     *(*_CONCLUDING, "gate.lua", "batch.lua", "ending.lua"),
 )
 
 
+def _placed(files: Iterable[str]) -> list[str]:
+    return [file if "/" in file else f"jobs/scripts/{file}" for file in files]
+
+
 def _script(*files: str, allow_oom: bool = False) -> Script:
-    placed = (file if "/" in file else f"jobs/scripts/{file}" for file in files)
-    return Script.of("libs", *placed, allow_oom=allow_oom)
+    return Script.of("libs", *_placed(files), allow_oom=allow_oom)
 
 
 def _act(*files: str) -> Script:
     """What an admin does: it is written into the audit log by the same script."""
-    *fragments, last = (f"jobs/scripts/{file}" for file in files)
+    *fragments, last = _placed(files)
     return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last)
 
 
 ADMIT = _script(*_JUDGING, "outbox.lua", "enter.lua", *_CONCLUDING, "known.lua", "admit.lua")
-TAKE_OF_ADDRESS = _script("clock.lua", "rate.lua", "take_of_address.lua")
-TAKE = _script("clock.lua", "rate.lua", "credential.lua", "take.lua")
+TAKE_OF_ADDRESS = _script(_CLOCK, "rate.lua", "take_of_address.lua")
+TAKE = _script(_CLOCK, "rate.lua", "credential.lua", "take.lua")
 CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "servers.lua", "claim.lua")
-RENEW = _script("clock.lua", "fair.lua", "slots.lua", "silence.lua", "renew.lua", allow_oom=True)
-REPORT = _script("clock.lua", "tell.lua", "report.lua")
+RENEW = _script(_CLOCK, "fair.lua", "slots.lua", "silence.lua", "renew.lua", allow_oom=True)
+REPORT = _script(_CLOCK, "tell.lua", "report.lua")
 FINISH = _script(*_ENDING, "finish.lua", allow_oom=True)
-FOREIGN = _script("clock.lua", "fair.lua", "foreign.lua", allow_oom=True)
+FOREIGN = _script(_CLOCK, "fair.lua", "foreign.lua", allow_oom=True)
 CANCEL = _script(*_ENDING, "cancel.lua", allow_oom=True)
 WAKE = _script(*_ENDING, "wake.lua", allow_oom=True)
 SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)
 OPEN_GATE = _script("open_gate.lua")
-SHUT_GATE = _script("clock.lua", "shut_gate.lua")
-RESHARE = _script("clock.lua", "fair.lua", "reshare.lua")
+SHUT_GATE = _script(_CLOCK, "shut_gate.lua")
+RESHARE = _script(_CLOCK, "fair.lua", "reshare.lua")
 FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
 ADMIT_BATCH = _script(*_JUDGING, "batch.lua", "admit_batch.lua")
 ADMIT_COMPARISON = _script(*_JUDGING, "outbox.lua", "enter.lua", "admit_comparison.lua")
 ADMIT_ITEMS = _script(
-    *("clock.lua", "fair.lua", "settle.lua", _STORED, "outbox.lua", "enter.lua"),
+    *(_CLOCK, "fair.lua", "settle.lua", _STORED, "outbox.lua", "enter.lua"),
     *(*_CONCLUDING, "known.lua", "batch.lua", "turns.lua", "rest.lua", "admit_items.lua"),
 )
 CANCEL_BATCH = _script(
-    *("clock.lua", "settle.lua", "batch.lua", "turns.lua", "rest.lua", "cancel_batch.lua"), allow_oom=True
+    *(_CLOCK, "settle.lua", "batch.lua", "turns.lua", "rest.lua", "cancel_batch.lua"), allow_oom=True
 )
 CLOSE_BATCH = _script(
-    *("clock.lua", "settle.lua", "outbox.lua", "batch.lua", "turns.lua", "rest.lua", "close_batch.lua"), allow_oom=True
+    *(_CLOCK, "settle.lua", "outbox.lua", "batch.lua", "turns.lua", "rest.lua", "close_batch.lua"), allow_oom=True
 )
-DRAFT_BATCH = _script("clock.lua", "batch.lua", "draft_batch.lua")
-FORGET_BATCH = _script("clock.lua", "batch.lua", "forget_batch.lua", allow_oom=True)
+DRAFT_BATCH = _script(_CLOCK, "batch.lua", "draft_batch.lua")
+FORGET_BATCH = _script(_CLOCK, "batch.lua", "forget_batch.lua", allow_oom=True)
 KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)
-MEND = _script("clock.lua", "fair.lua", "mend.lua", allow_oom=True)
-PROLONG_BATCH = _script("clock.lua", "prolong_batch.lua", allow_oom=True)
-TAKE_BATCHES = _script("clock.lua", "take_batches.lua", allow_oom=True)
+MEND = _script(_CLOCK, "fair.lua", "mend.lua", allow_oom=True)
+PROLONG_BATCH = _script(_CLOCK, "prolong_batch.lua", allow_oom=True)
+TAKE_BATCHES = _script(_CLOCK, "take_batches.lua", allow_oom=True)
 LEAVE_ARCHIVED = _script(*_ENDING, "leave_archived.lua", allow_oom=True)
 YIELD_JOBS = _script("yield_jobs.lua", allow_oom=True)
-SET_QUEUE = _act("clock.lua", "fair.lua", "set_queue.lua")
-END_DEAD = _act("clock.lua", "end_dead.lua")
-REVIVE = _act("clock.lua", "fair.lua", "revive.lua")
+SET_QUEUE = _act(_CLOCK, "fair.lua", "set_queue.lua")
+END_DEAD = _act(_CLOCK, "end_dead.lua")
+REVIVE = _act(_CLOCK, "fair.lua", "revive.lua")

@@ -20,7 +20,7 @@ __all__ = [
 
 def _script(*files: str, allow_oom: bool = False) -> Script:
     ours = (f"webhooks/scripts/{file}" for file in files)
-    return Script.of("libs", "jobs/scripts/clock.lua", *ours, allow_oom=allow_oom)
+    return Script.of("libs", "store/clock.lua", *ours, allow_oom=allow_oom)
 
 
 DISPATCH = _script("receivers.lua", "message.lua", "dispatch.lua")

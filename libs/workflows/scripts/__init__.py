@@ -8,7 +8,7 @@ __all__ = ["FIND_WORKFLOW", "PUBLISH_CLASSES", "PUT_WORKFLOW", "RETIRE_VERSION",
 
 
 def _act(file: str) -> Script:
-    fragments = ("jobs/scripts/clock.lua", "audit/sha256.lua", "audit/record.lua", "workflows/scripts/shelf.lua")
+    fragments = ("store/clock.lua", "audit/sha256.lua", "audit/record.lua", "workflows/scripts/shelf.lua")
     return Script.of("libs", *fragments, f"workflows/scripts/{file}")
 
 

@@ -8,7 +8,8 @@ __all__ = ["ENTER", "KEEP", "LEAVE", "LOOK"]
 
 
 def _script(file: str) -> Script:
-    return Script.of("libs.backends.breaker.scripts", "circuit.lua", file, allow_oom=True)
+    ours = (f"backends/breaker/scripts/{each}" for each in ("circuit.lua", file))
+    return Script.of("libs", "store/clock.lua", *ours, allow_oom=True)
 
 
 ENTER = _script("enter.lua")

@@ -15,9 +15,6 @@ local KEPT = 3600 * 1000
 -- A caller that finds a probe under way comes back so soon.
 local SOON = 1000
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
 local function read_circuit()
   local known, flat = {}, redis.call('HGETALL', BREAKER)
   for i = 1, #flat, 2 do

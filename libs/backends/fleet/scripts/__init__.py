@@ -6,7 +6,13 @@ from libs.store.script import Script
 
 __all__ = ["LOOK", "OFFER", "PROBED", "SIDELINE"]
 
-SIDELINE = Script.of("libs.backends.fleet.scripts", "state.lua", "sideline.lua", allow_oom=True)
-PROBED = Script.of("libs.backends.fleet.scripts", "state.lua", "probed.lua", allow_oom=True)
-LOOK = Script.of("libs.backends.fleet.scripts", "state.lua", "look.lua")
-OFFER = Script.of("libs.backends.fleet.scripts", "state.lua", "offer.lua")
+
+def _script(file: str, *, allow_oom: bool = False) -> Script:
+    ours = (f"backends/fleet/scripts/{each}" for each in ("state.lua", file))
+    return Script.of("libs", "store/clock.lua", *ours, allow_oom=allow_oom)
+
+
+SIDELINE = _script("sideline.lua", allow_oom=True)
+PROBED = _script("probed.lua", allow_oom=True)
+LOOK = _script("look.lua")
+OFFER = _script("offer.lua")

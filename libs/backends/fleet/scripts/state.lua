@@ -16,9 +16,6 @@ local SERVER = KEY.server .. NAME
 local KEPT_S = 86400
 local BELL_MAX = 64
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
 local function busy_slots()
   return redis.call('ZCOUNT', KEY.slots .. NAME, '(' .. now, '+inf')
 end

@@ -8,7 +8,8 @@ __all__ = ["FEEDBACK", "RESERVE", "STATS"]
 
 
 def _script(file: str, *, allow_oom: bool = False) -> Script:
-    return Script.of("libs.backends.limiter.scripts", "limit.lua", file, allow_oom=allow_oom)
+    ours = (f"backends/limiter/scripts/{each}" for each in ("limit.lua", file))
+    return Script.of("libs", "store/clock.lua", *ours, allow_oom=allow_oom)
 
 
 RESERVE = _script("reserve.lua")

@@ -22,10 +22,8 @@ local GRACE = 1000
 -- How long a limit that nobody uses is remembered.
 local KEPT = 3600 * 1000
 
-local time = redis.call('TIME')
-local now = time[1] * 1000 + time[2] / 1000
+local now = now_us / 1000 -- with fractions
 
--- For a range: Lua's own tostring keeps only 14 digits.
 local function after(at)
   return string.format('(%.17g', at)
 end
