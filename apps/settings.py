@@ -21,7 +21,7 @@ from libs.backends.backends_file import DIALECTS, http_url, read_backends_file
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
 from libs.backends.prediction import MODEL_NAME
 from libs.egress import Rules
-from libs.limits import FLEET_SERVERS_MAX
+from libs.limits import BYTES_IN_FLIGHT_SHARES, FLEET_SERVERS_MAX
 from libs.store.url import parse_url
 
 __all__ = ["VISION_PROVIDERS", "Settings"]
@@ -125,6 +125,10 @@ class Settings(BaseSettings):
         10 * 1024 * 1024, ge=1_024, validation_alias=AliasChoices("body_bytes_max", "max_upload_size")
     )
 
+    bytes_in_flight_max: int = Field(
+        128 * 1024 * 1024, ge=1024 * 1024, description="What one API process holds of all callers' bytes at once"
+    )
+
     # The worker process
     worker_queues: Names = ("gpu", "cpu", "net")
     arq_worker_concurrency: int = Field(5, ge=1, le=1_000)
@@ -185,6 +189,7 @@ class Settings(BaseSettings):
     def refusals(self) -> list[str]:
         """Why this configuration must not serve: one line each, with what to set. Empty when it may."""
         found = [*self._redis_refusals(), *self._plan_refusals(), *self._backend_refusals(), *self._outbound_refusals()]
+        found += self._size_refusals()
         if not (self.auth_enabled and self.rate_limit_enabled) and not self._toy:
             found.append(
                 "AUTH_ENABLED and RATE_LIMIT_ENABLED may be false only with ENVIRONMENT=development on a loopback HOST"
@@ -200,6 +205,12 @@ class Settings(BaseSettings):
         if here or address.login.password or self.environment == "development":
             return []
         return ["REDIS_URL has no password, and is not on this machine: redis://:PASSWORD@HOST:PORT/0"]
+
+    def _size_refusals(self) -> list[str]:
+        needed = BYTES_IN_FLIGHT_SHARES * 2 * self.body_bytes_max  # a body lies there twice while it is joined
+        if self.bytes_in_flight_max >= needed:
+            return []
+        return [f"BYTES_IN_FLIGHT_MAX must be {needed} at least, or nobody could send a body of BODY_BYTES_MAX"]
 
     def _plan_refusals(self) -> list[str]:
         try:

@@ -69,6 +69,7 @@ CATALOGUE: Mapping[str, Problem] = {
     # What we ran into
     "feature_disabled": Problem(503, "This feature is switched off"),
     "queue_full": Problem(503, "The queue is full", retryable=True),
+    "overloaded": Problem(503, "The server holds as much as it may", retryable=True),
     "draining": Problem(503, "The server is shutting down", retryable=True),
     "dependency_unavailable": Problem(503, "A part of the service is away", retryable=True),
     "internal": Problem(500, "An internal error occurred"),

@@ -23,6 +23,8 @@ __all__ = [
     "BODY_DISCARD_BYTES_MAX",
     "BODY_IDLE_S",
     "BODY_S",
+    "BODY_SMALL_BYTES_MAX",
+    "BYTES_IN_FLIGHT_SHARES",
     "CACHED_CALLERS_MAX",
     "CACHED_CALLER_S",
     "COMPARED_MAX",
@@ -86,6 +88,10 @@ HEADERS_S: Final = 10.0
 BODY_IDLE_S: Final = 15.0
 #: How much of a body that is too large is read and dropped, so that its sender gets to read the 413.
 BODY_DISCARD_BYTES_MAX: Final = 32 * 1024 * 1024
+#: A body that is never refused for what is under way already: it is gone as soon as it is there.
+BODY_SMALL_BYTES_MAX: Final = 16 * 1024
+#: Shares that BYTES_IN_FLIGHT_MAX has; one user, or one address that we do not know, gets one of them.
+BYTES_IN_FLIGHT_SHARES: Final = 4
 #: Nested objects and arrays in a JSON body.
 JSON_DEPTH_MAX: Final = 32
 #: Members and elements in a JSON body: a small value takes many times its text in memory.

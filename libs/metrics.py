@@ -31,6 +31,18 @@ class Metrics:
             registry=registry,
         )
         self.requests_in_flight = Gauge("arqade_http_requests_in_flight", "Requests being answered", registry=registry)
+        self.bytes_in_flight = Gauge(
+            "arqade_bytes_in_flight", "Bytes of callers that this process holds", ("what",), registry=registry
+        )
+        self.bytes_in_flight_max = Gauge(
+            "arqade_bytes_in_flight_max", "Bytes of callers that this process may hold", registry=registry
+        )
+        self.bytes_refused = Counter(
+            "arqade_bytes_in_flight_refusals",
+            "Requests refused for what is in flight already, by whose ceiling it passed: own or process",
+            ("what", "ceiling"),
+            registry=registry,
+        )
         self.refusals = Counter("arqade_refusals", "Requests refused, by error code", ("code",), registry=registry)
         # Admission and queues
         self.admissions = Counter("arqade_jobs_admitted", "Jobs let into a queue", ("kind",), registry=registry)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import starlette.requests
 
 from apps.api.orders.trace import read_traceparent
+from apps.api.server.budget import Hold, What, whose
 from apps.api.state import ApiState
 from apps.resources import Resources
 from libs.access.caller import Caller
@@ -57,6 +58,20 @@ class Request(starlette.requests.Request):
     def home(self) -> Store:
         """Where everything of the caller's is."""
         return self.resources.cells.home_of(self.caller.user_id)
+
+    def hold(self, what: What, count: int = 0) -> Hold:
+        """A block in which so many bytes of the caller's are held, and counted for them: see `Budget`.
+
+        Refuses `rate_limited` when they have too many under way, and `overloaded` when everybody together has.
+        """
+        hold = self.api.budget.hold(whose(self.scope), what)
+        hold.grow(count)
+        return hold
+
+    def let_go(self) -> None:
+        """Count the body no more: what is waited for now needs it no longer."""
+        if (body := self.scope.get("arqade.body")) is not None:
+            body.release()
 
     def show(self, rates: Sequence[Rate]) -> None:
         """Tell these rates in the headers of the answer, whatever it will be; `()` tells none."""

@@ -11,6 +11,7 @@ from apps.api.health.checks import Checks
 from apps.api.health.machine import Machine
 from apps.api.lists.seal import Seal
 from apps.api.orders.offers import Offers
+from apps.api.server.budget import Budget
 from apps.api.waker import Waker
 from apps.resources import Resources
 from apps.settings import Settings
@@ -35,13 +36,14 @@ class ApiState:
     """The open resources, and where the process stands in its life.
 
     `draining` is set when the process is asked to stop: streams end, `/health` says so, requests under way finish.
-    `batch_reads` bounds how many batches are read at once.
+    `budget` counts the bytes that callers make us hold. `batch_reads` bounds how many batches are read at once.
     """
 
     resources: Resources
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     in_flight: int = 0
     batch_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.BATCH_READS_AT_ONCE_MAX))
+    budget: Budget = field(init=False)
     seal: Seal = field(init=False)
     offers: Offers = field(init=False)
     checks: Checks = field(init=False)
@@ -54,6 +56,7 @@ class ApiState:
     waker: Waker = field(init=False)
 
     def __post_init__(self) -> None:
+        self.budget = Budget(self.settings.bytes_in_flight_max, self.metrics)
         self.seal = Seal(self.pepper)
         servers = [server.name for backend in self.resources.backends.values() for server in backend.servers]
         self.offers = Offers(self.resources.cells.shared, servers)

@@ -50,7 +50,14 @@ PROBLEM: Final[Mapping[str, Any]] = {
     },
 }
 
-_BODY = ("body_too_large", "request_timeout", "unsupported_media_type", "malformed_request", "validation_failed")
+_BODY = (
+    "body_too_large",
+    "overloaded",
+    "request_timeout",
+    "unsupported_media_type",
+    "malformed_request",
+    "validation_failed",
+)
 _SUBMIT = (
     "idempotency_key_reused",
     "quota_exceeded",

@@ -45,10 +45,11 @@ async def wait_for_end(request: Request, job_id: str, wait_s: float) -> Job:
 
 
 async def wait_for(request: Request, ending: Coroutine[Any, Any, T], wait_s: float) -> T | None:
-    """What comes of it within `wait_s`, as long as this process does not drain.
+    """What comes of it within `wait_s`, as long as this process does not drain. Keep nothing of the body meanwhile.
 
     Refuses `invalid_token` as soon as the caller's api key is good no more.
     """
+    request.let_go()
     finished = asyncio.create_task(ending)
     draining = asyncio.create_task(request.api.draining.wait())
     refused = asyncio.create_task(request.resources.directory.until_refused(request.caller.digest))

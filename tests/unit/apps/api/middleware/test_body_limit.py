@@ -4,16 +4,25 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
+from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope, Send
 
 from apps.api.body import read_bytes
+from apps.api.middleware import body_limit
 from apps.api.middleware.body_limit import BodyLimit
+from apps.api.server.budget import Budget
 from libs import limits
 from libs.errors import Refusal
 
 
 async def read(
-    pieces: Sequence[bytes], declared: bytes | None = None, *, bytes_max: int = 10, ends: bool = True, idle_s: float = 5
+    pieces: Sequence[bytes],
+    declared: bytes | None = None,
+    *,
+    bytes_max: int = 10,
+    ends: bool = True,
+    idle_s: float = 5,
+    budget: Budget | None = None,
 ) -> bytes:
     """What an endpoint reads of a body that comes in pieces; without an end it stalls."""
     found = b""
@@ -32,7 +41,7 @@ async def read(
     async def send(message: Message) -> None:
         raise AssertionError("nothing is sent")
 
-    app = BodyLimit(endpoint, bytes_max=bytes_max, idle_s=idle_s)
+    app = BodyLimit(endpoint, budget or Budget(2**30), bytes_max=bytes_max, idle_s=idle_s)
     await app({"type": "http", "headers": headers}, receive, send)
     return found
 
@@ -103,4 +112,116 @@ async def test_after_the_body_a_client_may_be_silent_for_as_long_as_it_likes() -
     async def send(message: Message) -> None:
         raise AssertionError("nothing is sent")
 
-    await BodyLimit(follow, bytes_max=10, idle_s=0.01)({"type": "http", "headers": []}, receive, send)
+    await BodyLimit(follow, Budget(2**30), bytes_max=10, idle_s=0.01)({"type": "http", "headers": []}, receive, send)
+
+
+PIECE = bytes(10_000)
+
+
+async def test_a_body_is_held_while_it_comes_and_twice_when_it_is_whole_until_the_request_is_over() -> None:
+    budget, held = Budget(2**30), []
+    pieces = [PIECE] * 4
+
+    async def receive() -> Message:
+        held.append(budget.held_by("192.0.2.1"))
+        return {"type": "http.request", "body": pieces.pop(), "more_body": bool(pieces)}
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_bytes(receive)
+        held.append(budget.held_by("192.0.2.1"))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await BodyLimit(endpoint, budget, bytes_max=2**20)(SCOPE, receive, nothing_is_sent)
+    assert held == [0, 10_000, 20_000, 30_000, 80_000]
+    assert budget.held_bytes == 0
+
+
+async def test_what_a_request_lets_go_of_is_counted_no_more() -> None:
+    budget = Budget(2**30)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": PIECE * 2, "more_body": False}
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_bytes(receive)
+        assert budget.held_bytes == 40_000
+        scope["arqade.body"].release()
+        assert budget.held_bytes == 0
+
+    await BodyLimit(endpoint, budget, bytes_max=2**20)(SCOPE, receive, nothing_is_sent)
+    assert budget.held_bytes == 0
+
+
+async def test_a_small_body_is_read_however_much_is_under_way() -> None:
+    budget = Budget(0)
+    small = bytes(limits.BODY_SMALL_BYTES_MAX)
+    assert await read([small], bytes_max=2**20, budget=budget) == small
+    assert await read([small[:9], small[9:]], bytes_max=2**20, budget=budget) == small
+    assert (await refusal([small, b"1"], bytes_max=2**20, budget=budget)).code == "rate_limited"
+
+
+async def test_a_body_that_is_canceled_is_held_no_more() -> None:
+    budget, waiting = Budget(2**30), asyncio.Event()
+    pieces = [PIECE]
+
+    async def receive() -> Message:
+        if not pieces:
+            waiting.set()
+            await asyncio.Event().wait()
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_bytes(receive)
+
+    reading = asyncio.create_task(BodyLimit(endpoint, budget, bytes_max=2**20)(dict(SCOPE), receive, nothing_is_sent))
+    await waiting.wait()
+    assert budget.held_bytes == len(PIECE)
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    assert budget.held_bytes == 0
+
+
+async def test_who_hangs_up_is_held_no_more_though_the_endpoint_goes_on() -> None:
+    budget, pieces = Budget(2**30), [PIECE]
+
+    async def receive() -> Message:
+        if not pieces:
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": pieces.pop(), "more_body": True}
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(ClientDisconnect):
+            await read_bytes(receive)
+        assert budget.held_bytes == 0
+
+    await BodyLimit(endpoint, budget, bytes_max=2**20)(dict(SCOPE), receive, nothing_is_sent)
+
+
+async def test_whoever_has_no_room_is_told_so_after_the_rest_is_dropped_and_nothing_of_it_is_kept() -> None:
+    budget, left, kept = Budget(100_000), [PIECE] * 8, []
+
+    async def receive() -> Message:
+        kept.append(budget.held_bytes)
+        return {"type": "http.request", "body": left.pop(), "more_body": bool(left)}
+
+    async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_bytes(receive)
+
+    with pytest.raises(Refusal) as caught:
+        await BodyLimit(endpoint, budget, bytes_max=2**20)(dict(SCOPE), receive, nothing_is_sent)
+    assert (caught.value.code, caught.value.headers, left) == ("rate_limited", {}, [])
+    assert kept == [0, 10_000, 20_000, 0, 0, 0, 0, 0]
+
+
+async def test_a_refused_sender_that_pauses_is_told_soon_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_limit, "_LINGER_S", 0.01)
+    found = await refusal([PIECE * 2, PIECE], bytes_max=2**20, ends=False, budget=Budget(0))
+    assert (found.code, found.headers) == ("rate_limited", {"Connection": "close"})
+
+
+SCOPE: Scope = {"type": "http", "headers": [], "client": ("192.0.2.1", 1)}
+
+
+async def nothing_is_sent(message: Message) -> None:
+    raise AssertionError("nothing is sent")
