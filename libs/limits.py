@@ -32,15 +32,15 @@ __all__ = [
     "DEADLINE_S_MAX",
     "DETAIL_LENGTH_MAX",
     "EMAIL_LENGTH_MAX",
+    "FAILED_CREDENTIALS_FREE",
     "FAILED_CREDENTIALS_MAX",
+    "FAILED_CREDENTIALS_PAUSE_S",
     "FAILED_CREDENTIALS_S",
+    "FAILING_LOOK_UPS_MAX",
+    "FAILING_PAUSES_MAX",
     "FAILING_SENDERS_MAX",
     "FAIRNESS_KEY_LENGTH_MAX",
     "FLEET_SERVERS_MAX",
-    "FORM_BYTES_MAX",
-    "FORM_VALUES_MAX",
-    "GRAPH_BYTES_MAX",
-    "GRAPH_VALUES_MAX",
     "HEADERS_BYTES_MAX",
     "HEADERS_S",
     "JSON_DEPTH_MAX",
@@ -50,8 +50,6 @@ __all__ = [
     "NODE_CLASSES_MAX",
     "NODE_CLASS_BYTES_MAX",
     "OCR_PAGES_MAX",
-    "ORDER_BYTES_MAX",
-    "ORDER_VALUES_MAX",
     "OVERLAP_S",
     "OVERLAP_S_MAX",
     "PAGE_SIZE",
@@ -64,6 +62,7 @@ __all__ = [
     "SINGLE_PUT_BYTES_MAX",
     "SLOW_READER_S",
     "SOCKET_MESSAGE_BYTES_MAX",
+    "STORE_FULL_SHARE",
     "STREAMS_PER_API_KEY_MAX",
     "UPLOAD_PARTS_MAX",
     "UPLOAD_PART_BYTES_MIN",
@@ -94,24 +93,14 @@ HEADERS_S: Final = 10.0
 BODY_IDLE_S: Final = 15.0
 #: How much of a body that is too large is read and dropped, so that its sender gets to read the 413.
 BODY_DISCARD_BYTES_MAX: Final = 32 * 1024 * 1024
-#: A body that is read, parsed and checked in one go, and never refused for what is under way already: it is gone as
-#: soon as it is there. A larger one is looked through in slices.
+#: A body that is never refused for what is under way already: it is gone as soon as it is there.
 BODY_SMALL_BYTES_MAX: Final = 16 * 1024
 #: Shares that BYTES_IN_FLIGHT_MAX has; one user, or one address that we do not know, gets one of them.
 BYTES_IN_FLIGHT_SHARES: Final = 4
 #: Nested objects and arrays in a JSON body.
 JSON_DEPTH_MAX: Final = 32
-#: Members and elements in a JSON body, whatever takes it: a small value takes many times its text in memory.
+#: Members and elements in a JSON body: a small value takes many times its text in memory.
 JSON_VALUES_MAX: Final = 500_000
-#: A body that names a few things of a known shape: a key, a user, a plan, an upload, a webhook.
-FORM_BYTES_MAX: Final = 64 * 1024
-FORM_VALUES_MAX: Final = 1_000
-#: A job of a kind that says nothing else of itself.
-ORDER_BYTES_MAX: Final = 1024 * 1024
-ORDER_VALUES_MAX: Final = 10_000
-#: A body with a graph: 200 nodes with all the inputs they may have, each a link, and each character escaped.
-GRAPH_BYTES_MAX: Final = 2 * 1024 * 1024
-GRAPH_VALUES_MAX: Final = 50_000
 
 #: Errors told of one body, and how long a text of ours that quotes the client may get.
 VALIDATION_ERRORS_MAX: Final = 50
@@ -120,6 +109,9 @@ DETAIL_LENGTH_MAX: Final = 500
 #: Entries on a page: when nobody says, and at most.
 PAGE_SIZE: Final = 20
 PAGE_SIZE_MAX: Final = 100
+
+#: How much of its `maxmemory` Redis may use before submissions are refused: the rest is for what ends and frees.
+STORE_FULL_SHARE: Final = 0.9
 
 #: Callers that a process remembers, and for how long: as long as a revocation may take where its message was lost.
 CACHED_CALLERS_MAX: Final = 10_000
@@ -135,11 +127,17 @@ OVERLAP_S: Final = 86_400
 OVERLAP_S_MAX: Final = 7 * 86_400
 #: How much the time at which an API key was last used may be off.
 LAST_USED_S: Final = 2.0
-#: Failed credentials of one address within that time; past it 429, whatever it sends.
+#: Failed credentials of one address within that time; past it the answer to another one is 429.
 FAILED_CREDENTIALS_MAX: Final = 20
 FAILED_CREDENTIALS_S: Final = 60
-#: Failing addresses that a process remembers.
+#: How many of them are answered at once; from then on each answer waits longer, up to that long.
+FAILED_CREDENTIALS_FREE: Final = 5
+FAILED_CREDENTIALS_PAUSE_S: Final = 0.25
+#: Failing addresses that a process remembers, and answers to one of them that wait at the same time.
 FAILING_SENDERS_MAX: Final = 10_000
+FAILING_PAUSES_MAX: Final = 10
+#: Keys that failing addresses show, looked up at the same time; of one address one after the other.
+FAILING_LOOK_UPS_MAX: Final = 8
 #: Plans that an admin has made or changed.
 PLANS_MAX: Final = 100
 #: RFC 5321, 4.5.3.1.3: a path has at most 256 octets, of which two are brackets.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.replies import ReplyError
 
-__all__ = ["BlockedError", "Directory"]
+__all__ = ["Directory"]
 
 _LISTEN_AGAIN_S = 1.0
 _PING_S = 2.0
@@ -29,17 +28,8 @@ _PING_S = 2.0
 _LOOK_AGAIN_S = 4.0
 #: Said on the channel when everything must be looked up anew: a plan was changed.
 _EVERYTHING = b"*"
-_BLOCKED, _FAILURES_MAX, _FAILURES_MS = 1, limits.FAILED_CREDENTIALS_MAX, int(limits.FAILED_CREDENTIALS_S * 1000)
 
 _log = logging.getLogger(__name__)
-
-
-class BlockedError(Exception):
-    """The sender has failed too often, in all processes together; nothing was looked up."""
-
-    def __init__(self, for_s: float) -> None:
-        self.for_s = for_s
-        super().__init__(f"blocked for {for_s:g} s")
 
 
 class Directory:
@@ -75,13 +65,12 @@ class Directory:
                 return found[1]
         return None
 
-    async def find_caller(self, *digests: str, sender: str = "") -> Caller | None:
+    async def find_caller(self, *digests: str) -> Caller | None:
         """Who holds the key; None when it is unknown, revoked or expired, or its user not active.
 
-        `digests` are those of one secret, one for each pepper. A `sender` who is named is counted when there is no
-        such key; raises BlockedError when there were too many, and Unavailable.
+        `digests` are those of one secret, one for each pepper. Raises Unavailable.
         """
-        return self.remembered(*digests) or await self._look_up(digests, sender)
+        return self.remembered(*digests) or await self._look_up(digests)
 
     def forget(self, digest: str) -> None:
         """Look this key up anew, next time."""
@@ -138,18 +127,15 @@ class Directory:
 
     async def _still_good(self, digest: str) -> bool:
         try:
-            return await self._look_up((digest,), "") is not None
+            return await self._look_up((digest,)) is not None
         except Unavailable:
             return True
 
-    async def _look_up(self, digests: tuple[str, ...], sender: str) -> Caller | None:
+    async def _look_up(self, digests: tuple[str, ...]) -> Caller | None:
         changes = self._changes
-        hashed = hashlib.sha256(sender.encode()).hexdigest()[:32] if sender else ""
-        reply = await self._store.run(FIND_CALLER, (), (hashed, _FAILURES_MAX, _FAILURES_MS, *digests))
+        reply = await self._store.run(FIND_CALLER, (), digests)
         if not reply:
             return None
-        if len(reply) == _BLOCKED:
-            raise BlockedError(reply[0] / 1000)
         caller, holds_s = self._caller(reply), reply[8] / 1000
         if changes == self._changes:  # else the answer may be older than the change
             self._remember(caller, min(holds_s, self._ttl_s))

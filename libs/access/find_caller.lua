@@ -1,15 +1,9 @@
 -- Who holds an api key, and what they may do; nobody when it is unknown, revoked or expired, or its user not active.
--- An address that failed too often is told so before anything is looked up.
+-- Reads alone: whoever shows a key that is none makes us write nothing.
 --
--- ARGV  1 digest of the address, or ''   2 failures at most   3 ms that they count   4… digests, one for each pepper
+-- ARGV  digests of one secret, one for each pepper
 -- Returns  {api key, its name, scopes, user, address, plan, overrides as JSON, the plan as an admin changed it as JSON
---           or "", ms for which this holds, the digest, its own rates as JSON or "", networks or ""}
---          | {} | {ms to wait}
-
-local failures = KEY.failures .. ARGV[1]
-if ARGV[1] ~= '' and (tonumber(redis.call('GET', failures)) or 0) >= tonumber(ARGV[2]) then
-  return {math.max(1, redis.call('PTTL', failures))}
-end
+--           or "", ms for which this holds, the digest, its own rates as JSON or "", networks or ""} | {}
 
 local function find(digest)
   local key = redis.call('HMGET', KEY.api_key .. digest,
@@ -24,10 +18,8 @@ local function find(digest)
   return {key[1], key[2], key[3], key[4], user[1], user[2], user[3], plan, holds, digest, key[7] or '', key[8] or ''}
 end
 
-for i = 4, #ARGV do
-  local found = find(ARGV[i])
+for _, digest in ipairs(ARGV) do
+  local found = find(digest)
   if found then return found end
 end
-
-if ARGV[1] ~= '' and redis.call('INCR', failures) == 1 then redis.call('PEXPIRE', failures, ARGV[3]) end
 return {}

@@ -95,6 +95,13 @@ HEADS: dict[str, Head] = {
     "api_key": Head("apikey:", "digest", "HASH", "an api key, found by the HMAC of its secret", "30 d after expiry"),
     "api_key_id": Head("apikeyid:", "api key", "STRING", "the digest of an api key", "30 d after expiry"),
     "user_api_keys": Head("userkeys:", "user", "ZSET", "ids of a user's api keys, oldest first", "always"),
+    "api_process": Head(
+        "apiprocess:",
+        "process",
+        "STRING",
+        "what an API process says of itself, as JSON",
+        "a minute after its last word",
+    ),
     "api_keys": Head("apikeys", "", "ZSET", "ids of all api keys, oldest first", "always"),
     "plans": Head("plans", "", "HASH", "plans an admin changed, as JSON", "always"),
     "revoked": Head("revoked", "", "CHANNEL", "digests that caches must forget", "-"),
@@ -108,7 +115,6 @@ HEADS: dict[str, Head] = {
     "usage": Head("usage:", "user:day", "HASH", "units held and used on a day, used ones by kind too", "40 d"),
     "usage_month": Head("usagemonth:", "user:month", "HASH", "units used in a month, by kind", "400 d"),
     "ledger": Head("ledger:", "user", "STREAM", "every reservation, settlement and refund", "archived"),
-    "failures": Head("failures:", "address digest", "STRING", "failed credentials from an address", "a minute"),
     # webhooks; the endpoint of the webhooks that jobs and batches name has the id of their user
     "webhook": Head("webhook:", "endpoint", "HASH", "an endpoint", "until deleted"),
     "user_webhooks": Head("userwebhooks:", "user", "ZSET", "ids of a user's endpoints, oldest first", "while any"),
@@ -223,6 +229,7 @@ class Keyspace:
     api_key: str
     api_key_id: str
     user_api_keys: str
+    api_process: str
     api_keys: str
     plans: str
     revoked: str
@@ -233,7 +240,6 @@ class Keyspace:
     usage: str
     usage_month: str
     ledger: str
-    failures: str
     webhook: str
     user_webhooks: str
     webhook_wants: str

@@ -77,7 +77,7 @@ class Authenticate:
         followed = token_in(scope)
         caller = None if followed is None else await caller_of_token(self._store, self._directory, *followed)
         if caller is not None:
-            self._door.check_network(caller, _host(scope))
+            await self._door.check_network(caller, _host(scope))
         return caller
 
 

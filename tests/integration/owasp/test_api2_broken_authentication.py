@@ -2,8 +2,8 @@
 
 Proven elsewhere: one answer for unknown, expired and revoked keys, and garbage that never reaches Redis
 (apps/api/test_access.py); revocation within a second, streams included (test_revocation.py); rotation, networks and
-peppers (test_keys.py); twenty failures a minute per address (test_failing_senders.py). Here: no route that is in the
-table answers without a key, and whoever guesses cannot tell a near miss from nonsense.
+peppers (test_keys.py); bad keys of an address slowed and refused, good ones let in (test_failing_senders.py). Here: no
+route that is in the table answers without a key, and whoever guesses cannot tell a near miss from nonsense.
 """
 
 from __future__ import annotations

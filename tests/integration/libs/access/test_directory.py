@@ -8,7 +8,7 @@ import pytest
 
 from libs.access.api_key import DEFAULT_SCOPES, digest, mint
 from libs.access.api_keys import create_api_key, revoke_api_key
-from libs.access.directory import BlockedError, Directory
+from libs.access.directory import Directory
 from libs.access.plan import DEFAULT_PLANS
 from libs.access.plans import Plans, put_plan
 from libs.access.users import create_user, update_user
@@ -198,15 +198,3 @@ async def test_a_changed_plan_is_told_to_everybody(store: Store, directory: Dire
     caller = await directory.find_caller(known.digest)
     assert caller is not None
     assert (caller.limits.queued_max, caller.limits.slots) == (7, 7)
-
-
-async def test_failures_of_a_sender_are_counted_and_then_nothing_is_looked_up(store: Store, known: Known) -> None:
-    directory = Directory(store)
-    for _ in range(20):
-        assert await directory.find_caller(digest(mint(), PEPPER), sender="192.0.2.1") is None
-    with pytest.raises(BlockedError) as blocked:
-        await directory.find_caller(known.digest, sender="192.0.2.1")
-    assert 0 < blocked.value.for_s <= 60
-    assert await directory.find_caller(known.digest, sender="192.0.2.2")
-    assert await directory.find_caller(digest(mint(), PEPPER)) is None
-    assert not any("192.0.2" in str(key) for key in await store.call("KEYS", store.keys.failures + "*"))
