@@ -20,6 +20,7 @@ from libs.backends.configured import ConfiguredBackend
 from libs.backends.limiter import Rule as LimiterRule
 from libs.backends.prediction import Terms
 from libs.errors import Unavailable
+from libs.ids import new_id
 from libs.jobs.events import EventHub
 from libs.metrics import Metrics
 from libs.store.cells import Cells
@@ -27,6 +28,7 @@ from libs.store.client import Store
 from libs.store.guard import inspect
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
+from libs.store.watch import StoreWatch
 from libs.webhooks.secrets import Secrets
 from libs.workflows.classes import CORE_CLASSES
 from libs.workflows.library import StoredLibrary
@@ -44,6 +46,7 @@ class Resources:
 
     settings: Settings
     store: Store
+    watch: StoreWatch
     cells: Cells
     objects: Objects
     records: Records
@@ -81,6 +84,7 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
     resources = Resources(
         settings=settings,
         store=store,
+        watch=StoreWatch(store, new_id("process")),
         cells=cells,
         objects=objects,
         records=Records(cells, objects, settings.archive_after),

@@ -6,6 +6,8 @@
     ├── Refusal       to a caller: the request is not carried out, and here is why
     ├── Failure       of an attempt: the job did not succeed this time
     └── Unavailable   a part we depend on is away; nothing is wrong with the job or the request
+        ├── StoreFull      it answers, and has no room for what adds something
+        └── StoreReadOnly  it answers, and takes no write at all
 
 Anything else that is raised is a bug.
 """
@@ -23,6 +25,8 @@ __all__ = [
     "Failure",
     "Problem",
     "Refusal",
+    "StoreFull",
+    "StoreReadOnly",
     "Unavailable",
     "invalid",
     "pointer",
@@ -70,6 +74,7 @@ CATALOGUE: Mapping[str, Problem] = {
     "feature_disabled": Problem(503, "This feature is switched off"),
     "queue_full": Problem(503, "The queue is full", retryable=True),
     "overloaded": Problem(503, "The server holds as much as it may", retryable=True),
+    "store_full": Problem(503, "The store is full", retryable=True),
     "draining": Problem(503, "The server is shutting down", retryable=True),
     "dependency_unavailable": Problem(503, "A part of the service is away", retryable=True),
     "internal": Problem(500, "An internal error occurred"),
@@ -161,3 +166,17 @@ class Unavailable(ArqadeError):
         self.detail = detail or f"{part} is not reachable"
         self.retry_in_s = retry_in_s
         super().__init__(f"{part}: {self.detail}")
+
+
+class StoreFull(Unavailable):
+    """Redis answers, and has no memory for more: submissions wait, and what ends or frees something goes on."""
+
+    def __init__(self, detail: str = "", *, retry_in_s: float = 10.0) -> None:
+        super().__init__("redis", detail or "redis is full", retry_in_s=retry_in_s)
+
+
+class StoreReadOnly(Unavailable):
+    """Redis answers, and takes no write: a replica, a disk that is full, replicas that are missing."""
+
+    def __init__(self, detail: str = "", *, retry_in_s: float = 2.0) -> None:
+        super().__init__("redis", detail or "redis takes no writes", retry_in_s=retry_in_s)

@@ -94,7 +94,19 @@ class Metrics:
         )
         # Parts we depend on
         self.up = Gauge(
-            "arqade_dependency_up", "1 while a part answers, 0 while it is away", ("part",), registry=registry
+            "arqade_dependency_up", "1 while a part could do its work, else 0", ("part",), registry=registry
+        )
+        self.looked = Gauge(
+            "arqade_dependency_checked_seconds",
+            "How long ago it was found out whether a part could do its work",
+            ("part",),
+            registry=registry,
+        )
+        self.redis_state = Gauge(
+            "arqade_redis_state",
+            "1 for the state that Redis is in: up, full, read_only, away",
+            ("state",),
+            registry=registry,
         )
         self.redis_bytes = Gauge(
             "arqade_redis_memory_bytes", "Memory of Redis: used, and the most it may use", ("what",), registry=registry

@@ -63,6 +63,7 @@ async def _serve(settings: Settings) -> int:
         resources.background.append(asyncio.create_task(resources.directory.listen(), name="directory"))
         api = ApiState(resources)
         resources.background.append(asyncio.create_task(api.streams.keep(), name="streams"))
+        resources.background.append(asyncio.create_task(api.checks.keep(), name="checks"))
         async with _metrics_on_their_port(api):
             code = await Server(_wired(api), api).run_until_told()
         await api.last_used.write()

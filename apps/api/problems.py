@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from libs import limits
-from libs.errors import CATALOGUE, Refusal, Unavailable
+from libs.errors import CATALOGUE, Refusal, StoreFull, Unavailable
 from libs.metrics import Metrics
 
 __all__ = ["CATALOGUE_PATH", "Problems", "problem"]
@@ -25,6 +25,8 @@ CATALOGUE_PATH = "/docs/errors"
 
 _CHALLENGE = 'Bearer realm="arqade"'
 _BY_STATUS = {problem.status: code for code, problem in reversed(list(CATALOGUE.items()))}
+
+_STORE_FULL = "There is no room for anything new for the moment; what is there can be read, canceled and deleted"
 
 _log = logging.getLogger(__name__)
 
@@ -73,6 +75,8 @@ def as_refusal(error: Exception) -> Refusal:
     match error:
         case Refusal():
             return error
+        case StoreFull():
+            return Refusal("store_full", _STORE_FULL, retry_after_s=error.retry_in_s)
         case Unavailable():
             return Refusal(
                 "dependency_unavailable", f"{error.part} is away for the moment", retry_after_s=error.retry_in_s

@@ -14,6 +14,7 @@ from libs.backends.configured import ConfiguredBackend
 from libs.backends.fleet.health import Health, State
 from libs.backends.fleet.offers import publish_all, publish_server
 from libs.errors import ArqadeError, Unavailable
+from libs.store.brief import put_briefly
 from libs.store.client import Store
 from libs.workflows.node_classes import publish_classes
 
@@ -66,7 +67,7 @@ class Prober:
 
     async def _my_turn(self) -> bool:
         key, term_ms = self._store.keys.probing + self._server.name, round(self._every_s * 3_000)
-        if await self._store.call("SET", key, self._worker, "NX", "PX", term_ms):
+        if await put_briefly(self._store, key, self._worker, term_ms, only_new=True):
             return True
         if await self._store.call("GET", key) != self._worker.encode():
             return False

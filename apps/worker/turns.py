@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from libs.errors import Unavailable
+from libs.store.brief import put_briefly
 from libs.store.client import Store
 
 __all__ = ["Turns"]
@@ -28,7 +29,7 @@ class Turns:
     async def mine(self) -> bool:
         """Whether it is this worker's turn, for some seconds from now. Raises Unavailable."""
         key = self._store.keys.sweeper
-        if await self._store.call("SET", key, self._worker, "NX", "PX", _TERM_MS):
+        if await put_briefly(self._store, key, self._worker, _TERM_MS, only_new=True):
             return True
         holder = await self._store.call("GET", key)
         if holder != self._worker.encode():

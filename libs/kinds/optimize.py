@@ -122,5 +122,4 @@ KIND = Kind(
     abandon=abandon,
     timeout_s=660,
     attempts_max=3,
-    body_bytes_max=None,  # a picture may stand in it
 )

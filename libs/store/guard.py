@@ -12,7 +12,7 @@ from typing import Literal
 from libs.store.client import Store
 from libs.store.replies import ReplyError
 
-__all__ = ["Finding", "Fsync", "findings", "inspect"]
+__all__ = ["Finding", "Fsync", "findings", "inspect", "read_info"]
 
 _VERSION_MIN = (7, 0)
 
@@ -31,7 +31,7 @@ class Finding:
 async def inspect(store: Store, *, fsync: Fsync = "everysec") -> list[Finding]:
     """What is wrong with the store's Redis, refusals first; `fsync` is what is asked of it. Raises Unavailable."""
     try:
-        info = _info(await store.call("INFO"))
+        info = read_info(await store.call("INFO"))
     except ReplyError as error:
         return [Finding("warn", f"Redis does not let us read INFO, so nothing could be checked: {error}")]
     return findings(info | await _fsync(store), fsync=fsync)
@@ -92,7 +92,7 @@ async def _fsync(store: Store) -> dict[str, str]:
     return {name.decode(): value.decode()}
 
 
-def _info(reply: bytes) -> dict[str, str]:
+def read_info(reply: bytes) -> dict[str, str]:
     """The fields of INFO; lines that start with # are headings."""
     pairs = (line.partition(":") for line in reply.decode().splitlines() if not line.startswith("#"))
     return {name: value for name, colon, value in pairs if colon}

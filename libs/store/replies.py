@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from libs.errors import Unavailable
+from libs.errors import StoreFull, StoreReadOnly, Unavailable
 
 __all__ = ["FAILED_OVER", "ReplyError", "verdict"]
 
@@ -26,6 +26,9 @@ _AWAY = {
 }
 
 
+_READ_ONLY = frozenset({"MISCONF", "NOREPLICAS", "READONLY"})
+
+
 class ReplyError(Exception):
     """An error that Redis replied to a command: a bug of ours, or one inside a script.
 
@@ -43,4 +46,7 @@ def verdict(error: ReplyError) -> ReplyError | Unavailable:
     said = _AWAY.get(error.code)
     if said is None:
         return error
-    return Unavailable("redis", f"redis {said}: {str(error)[:_DETAIL_LENGTH_MAX]}")
+    detail = f"redis {said}: {str(error)[:_DETAIL_LENGTH_MAX]}"
+    if error.code == "OOM":
+        return StoreFull(detail)
+    return StoreReadOnly(detail) if error.code in _READ_ONLY else Unavailable("redis", detail)

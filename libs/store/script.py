@@ -19,8 +19,8 @@ _LINE = re.compile(r"user_script:(\d+)")
 class Script:
     """A script and the files that it is made of, in order.
 
-    `allow_oom` is for what ends, renews or frees: it may write while Redis is out of memory. What starts or adds
-    something may not.
+    `allow_oom` is for what ends, renews or frees, and for what one needs to get there, such as a bucket of reads or a
+    revocation: it may write while Redis is out of memory. What starts or adds something may not.
     """
 
     name: str

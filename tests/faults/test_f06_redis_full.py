@@ -1,12 +1,14 @@
-"""F6: Redis is out of memory. Nothing new is taken, and what runs still ends."""
+"""F6: Redis is out of memory. Nothing new is taken, what runs still ends, and callers read and cancel."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 from tests.faults.checkers import check_all
 from tests.faults.conftest import OpenYard
 from tests.faults.figures import FIGURES
+from tests.faults.history import JOBS
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
 
@@ -23,7 +25,13 @@ async def test_running_jobs_commit_while_submissions_are_refused(open_yard: Open
         assert yard.site.redis.call("CONFIG", "SET", "maxmemory", "1mb") == b"+OK"
 
         refused = [await client.submit("noop") for _ in range(5)]
-        assert {(call.status, call.body["code"]) for call in refused} == {(503, "dependency_unavailable")}
+        assert {(call.status, call.body["code"]) for call in refused} == {(503, "store_full")}
+        assert (await client.call("GET", JOBS)).status == 200
+        canceled = await client.call("DELETE", f"{JOBS}/{waiting.pop()}", route=JOBS + "/{id}")
+        assert (canceled.status, canceled.body["status"]) == (200, "canceled")
+        async with asyncio.timeout(SIZE.within_s):
+            while (await yard.http.get("/ready")).status_code != 503:
+                await asyncio.sleep(0.05)
         async with asyncio.timeout(SIZE.within_s):
             while [(await client.look(job_id))["status"] for job_id in running] != ["succeeded"] * RUNNING:
                 await asyncio.sleep(0.05)
@@ -35,7 +43,8 @@ async def test_running_jobs_commit_while_submissions_are_refused(open_yard: Open
 
     check_all(seen)
     jobs = seen.dump.jobs().values()
-    assert {(job.status, job.crashes, job.failures) for job in jobs} == {("succeeded", 0, 0)}
+    assert {(job.crashes, job.failures) for job in jobs} == {(0, 0)}
+    assert Counter(job.status for job in jobs) == {"succeeded": RUNNING + 2, "canceled": 1}
     FIGURES.note("F6", "out of memory: jobs that ran and committed, submissions refused", f"{RUNNING}, {len(refused)}")
 
 

@@ -107,11 +107,12 @@ class Ping(Answer):
 
 
 class Health(Answer):
-    """Whether every part answers."""
+    """Whether every part could do its work, and how long ago that was found out."""
 
     status: Literal["healthy", "degraded"]
     version: str
-    checks: dict[str, Literal["up", "away"]]
+    checks: dict[str, Literal["up", "full", "read_only", "away"]]
+    checked_seconds_ago: dict[str, float]
 
 
 class Ready(Answer):

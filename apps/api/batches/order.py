@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from apps.api.batches.body import ITEMS_BETWEEN_YIELDS, BatchBody
 from apps.api.batches.file import read_lines
 from apps.api.body import parse_json
-from apps.api.orders.order import Envelope, Metadata, apply
+from apps.api.orders.order import Envelope, apply
 from apps.api.orders.webhook import BatchWebhook
 from apps.api.request import Request
 from apps.api.validation import validated
@@ -23,25 +23,17 @@ from libs import limits
 from libs.artifacts.upload import Upload
 from libs.batches.items import Item, ItemTooLargeError, ItemWriter
 from libs.errors import Refusal, pointer
-from libs.strict import Strict, at_most
 
-__all__ = [
-    "BatchEnvelope",
-    "ItemEnvelope",
-    "NewBatch",
-    "Sources",
-    "from_body",
-    "from_file",
-    "from_values",
-    "write_items",
-]
+__all__ = ["BatchEnvelope", "NewBatch", "Sources", "from_body", "from_file", "from_values", "write_items"]
 
 _ENVELOPE: Final = frozenset({"input", "fairness_key", "metadata"})
 _IN_A_ROW: Final = 3
 
 
-class BatchEnvelope(Strict):
+class BatchEnvelope(BaseModel):
     """The body of `POST /api/v1/batches` but for its items."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kind: str
     input_file: str | None = Field(None, pattern=r"^upload_[0-9a-z]{26}$", description="An upload of JSON lines")
@@ -50,7 +42,7 @@ class BatchEnvelope(Strict):
         None, gt=0, le=limits.DEADLINE_S_MAX, description="What has not started by then expires"
     )
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
     webhook: BatchWebhook | None = None
 
 
@@ -60,22 +52,17 @@ class NewBatch(BatchEnvelope):
     An item is an input of the kind, or an object with `input` and, as wished, `fairness_key` and `metadata`.
     """
 
-    items: (
-        Annotated[
-            list[dict[str, Any]],
-            Field(min_length=1, max_length=limits.BATCH_ITEMS_MAX),
-            at_most(limits.BATCH_ITEMS_MAX),
-        ]
-        | None
-    ) = None
+    items: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=limits.BATCH_ITEMS_MAX)
 
 
-class ItemEnvelope(Strict):
+class ItemEnvelope(BaseModel):
     """An item that says more than its input."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     input: dict[str, Any]
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
-    metadata: Metadata = Field(default_factory=dict)
+    metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from libs.errors import Unavailable
 from libs.jobs.queues import QUEUES
 from libs.metrics import Metrics
 from libs.store.client import Store
+from libs.store.watch import STATES
 
 __all__ = ["measure_machine", "measure_queues", "measure_redis"]
 
@@ -58,18 +59,18 @@ async def _oldest_finished_s(store: Store) -> float:
 
 
 async def measure_redis(request: Request) -> None:
-    """Whether it answers, the memory it uses and the most it may use (0: no ceiling is set)."""
-    metrics = request.resources.metrics
-    try:
-        info: bytes = await request.resources.cells.shared.call("INFO", "memory")
-    except Unavailable:
+    """What the last look at the parts found and how old that is; the memory of Redis (max 0: no ceiling is set)."""
+    metrics, checks = request.resources.metrics, request.api.checks
+    for part, finding in (await checks.look()).items():
+        metrics.looked.labels(part).set(checks.age_s(finding))
+    last = request.resources.watch.last
+    for state in STATES:
+        metrics.redis_state.labels(state).set(last is not None and last.state == state)
+    if last is None or last.state == "away":
         metrics.redis_bytes.clear()
-        metrics.up.labels("redis").set(0)
         return
-    told = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
-    metrics.up.labels("redis").set(1)
-    for what, name in (("used", "used_memory"), ("max", "maxmemory")):
-        metrics.redis_bytes.labels(what).set(int(told.get(name, 0)))
+    metrics.redis_bytes.labels("used").set(last.used_bytes)
+    metrics.redis_bytes.labels("max").set(last.max_bytes)
 
 
 def measure_machine(request: Request) -> None:

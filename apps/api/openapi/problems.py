@@ -82,6 +82,8 @@ def _codes(route: Route) -> Iterator[str]:
         yield from ("unauthorized", "invalid_token", "invalid_request", "rate_limited", "dependency_unavailable")
     if route.scope not in (PUBLIC, ANY_KEY):
         yield "insufficient_scope"
+    if route.scope != PUBLIC and route.method != "GET":
+        yield "store_full"
     if "{" in route.path:
         yield "not_found"
     if route.query is not None:

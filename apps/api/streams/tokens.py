@@ -14,6 +14,7 @@ from starlette.types import Scope
 from libs.access.caller import Caller
 from libs.access.directory import Directory
 from libs.errors import Refusal
+from libs.store.brief import put_briefly
 from libs.store.client import Store
 
 __all__ = ["TOKEN_S", "caller_of_token", "create_stream_token", "shows_token", "token_in"]
@@ -27,7 +28,8 @@ _ANY_TOKEN = re.compile(rb"(?:^|&)token=")
 async def create_stream_token(store: Store, caller: Caller, job_id: str) -> str:
     """A token for one job of the caller's."""
     token = secrets.token_urlsafe(32)
-    await store.call("SET", store.keys.stream_token + _digest(token), f"{job_id} {caller.digest}", "EX", TOKEN_S)
+    kept = f"{job_id} {caller.digest}"
+    await put_briefly(store, store.keys.stream_token + _digest(token), kept, TOKEN_S * 1_000)
     return token
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from libs.backends.prediction.prediction import Prediction, read_prediction
+from libs.store.brief import put_briefly
 from libs.store.client import Store
 
 __all__ = ["Awaited", "Notes"]
@@ -80,7 +81,7 @@ class Notes:
 
     async def take_turn(self, worker: str, term_ms: int) -> bool:
         """Whether it is this worker who reads the provider's list now, for so long."""
-        if await self._store.call("SET", self._turn, worker, "NX", "PX", term_ms):
+        if await put_briefly(self._store, self._turn, worker, term_ms, only_new=True):
             return True
         if await self._store.call("GET", self._turn) != worker.encode():
             return False

@@ -1,7 +1,8 @@
 """The scripts that move a job, and the fragments they share. Each is one atomic step and one round trip.
 
 A script is the fragments it needs, in order, and its own file at the end. Scripts that end or renew work run even
-when Redis is out of memory (`allow_oom`): what they free is what the others wait for.
+when Redis is out of memory (`allow_oom`): what they free is what the others wait for. So do those that a reader or an
+admin needs to get there: they write next to nothing, and what they write expires or is bounded.
 """
 
 from __future__ import annotations
@@ -63,14 +64,14 @@ def _script(*files: str, allow_oom: bool = False) -> Script:
 
 
 def _act(*files: str) -> Script:
-    """What an admin does: it is written into the audit log by the same script."""
+    """What an admin does: it is written into the audit log by the same script, also while Redis is full."""
     *fragments, last = _placed(files)
-    return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last)
+    return Script.of("libs", *fragments, "audit/sha256.lua", "audit/record.lua", last, allow_oom=True)
 
 
 ADMIT = _script(*_JUDGING, "outbox.lua", "enter.lua", *_CONCLUDING, "known.lua", "admit.lua")
 TAKE_OF_ADDRESS = _script(_CLOCK, "rate.lua", "take_of_address.lua")
-TAKE = _script(_CLOCK, "rate.lua", "credential.lua", "take.lua")
+TAKE = _script(_CLOCK, "rate.lua", "credential.lua", "take.lua", allow_oom=True)
 CLAIM = _script(*_ENDING, "due.lua", "silence.lua", "alone.lua", "servers.lua", "claim.lua")
 RENEW = _script(_CLOCK, "fair.lua", "slots.lua", "silence.lua", "renew.lua", allow_oom=True)
 REPORT = _script(_CLOCK, "tell.lua", "report.lua")
@@ -80,8 +81,8 @@ CANCEL = _script(*_ENDING, "cancel.lua", allow_oom=True)
 WAKE = _script(*_ENDING, "wake.lua", allow_oom=True)
 SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)
 OPEN_GATE = _script("open_gate.lua")
-SHUT_GATE = _script(_CLOCK, "shut_gate.lua")
-RESHARE = _script(_CLOCK, "fair.lua", "reshare.lua")
+SHUT_GATE = _script(_CLOCK, "shut_gate.lua", allow_oom=True)
+RESHARE = _script(_CLOCK, "fair.lua", "reshare.lua", allow_oom=True)
 FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
 ADMIT_BATCH = _script(*_JUDGING, "batch.lua", "admit_batch.lua")
 ADMIT_COMPARISON = _script(*_JUDGING, "outbox.lua", "enter.lua", "admit_comparison.lua")
