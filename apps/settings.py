@@ -8,8 +8,10 @@ deployment is refused at start-up: see `refusals`.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,7 +26,7 @@ from libs.egress import Rules
 from libs.limits import BYTES_IN_FLIGHT_SHARES, FLEET_SERVERS_MAX
 from libs.store.url import parse_url
 
-__all__ = ["VISION_PROVIDERS", "Settings"]
+__all__ = ["VISION_PROVIDERS", "Settings", "known_variables", "variables_set"]
 
 #: The vision providers there are, in the order in which they are asked when nobody says.
 VISION_PROVIDERS = DIALECTS
@@ -45,11 +47,37 @@ def _comma_separated(text: str) -> tuple[str, ...]:
 
 
 def _names(value: object) -> object:
-    return _comma_separated(value) if isinstance(value, str) else value
+    """`a, b`, or the JSON list that the former services wrote."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        with suppress(ValueError):
+            return tuple(str(part) for part in json.loads(value))
+    return _comma_separated(value)
+
+
+def _level(value: object) -> object:
+    """Upper or lower case, and the short names that other programs have."""
+    level = str(value).upper()
+    return {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
+
+
+def _without_scheme(value: object) -> object:
+    """Host and port of what may be a URL; `_says_tls` reads the scheme."""
+    return re.sub(r"^https?://|/$", "", value) if isinstance(value, str) else value
+
+
+def _says_tls(value: object) -> object:
+    """True and false for a URL, by its scheme; anything else as it is."""
+    scheme, colon, _rest = value.partition("://") if isinstance(value, str) else ("", "", "")
+    return scheme == "https" if colon else value
 
 
 HttpUrlText = Annotated[str, Field(pattern=r"^https?://[^/\s]")]
 Names = Annotated[tuple[str, ...] | str, BeforeValidator(_names)]
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_level)]
+Authority = Annotated[str, BeforeValidator(_without_scheme)]
+Tls = Annotated[bool, BeforeValidator(_says_tls)]
 
 
 class Settings(BaseSettings):
@@ -62,13 +90,15 @@ class Settings(BaseSettings):
     environment: Annotated[Literal["development", "staging", "production"], BeforeValidator(_environment)] = (
         "production"
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    log_level: LogLevel = Field("INFO", validation_alias=AliasChoices("log_level", "cricksy_log_level"))
     log_format: Literal["json", "text"] = "json"
 
     # Switches
     jobs_enabled: bool = True
-    uploads_enabled: bool = True
-    ocr_enabled: bool = True
+    uploads_enabled: bool = Field(
+        default=True, validation_alias=AliasChoices("uploads_enabled", "cricksy_enable_uploads")
+    )
+    ocr_enabled: bool = Field(default=True, validation_alias=AliasChoices("ocr_enabled", "cricksy_enable_ocr"))
     auth_enabled: bool = True
     rate_limit_enabled: bool = True
 
@@ -85,19 +115,30 @@ class Settings(BaseSettings):
     drain_grace_s: float = Field(20.0, ge=0, description="How long a stopping process lets its work finish")
 
     # Redis
-    redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"),
+        validation_alias=AliasChoices("redis_url", "cricksy_redis_url", "cricksy_celery_broker_url"),
+    )
     redis_prefix: str = "arqade"
     redis_appendfsync: Literal["everysec", "always"] = "everysec"
     redis_timeout_s: float = Field(0.8, gt=0, description="How long one command may take")
 
     # The object store
-    minio_endpoint: str = "127.0.0.1:9000"
+    minio_endpoint: Authority = Field(
+        "127.0.0.1:9000", validation_alias=AliasChoices("minio_endpoint", "cricksy_s3_endpoint_url")
+    )
     minio_public_endpoint: str | None = None
-    minio_access_key: str = "minioadmin"
-    minio_secret_key: SecretStr = SecretStr("minioadmin")
-    minio_bucket: str = "arqade"
-    minio_region: str = "us-east-1"
-    minio_use_ssl: bool = Field(default=False, validation_alias=AliasChoices("minio_use_ssl", "minio_secure"))
+    minio_access_key: str = Field(
+        "minioadmin", validation_alias=AliasChoices("minio_access_key", "cricksy_s3_access_key")
+    )
+    minio_secret_key: SecretStr = Field(
+        SecretStr("minioadmin"), validation_alias=AliasChoices("minio_secret_key", "cricksy_s3_secret_key")
+    )
+    minio_bucket: str = Field("arqade", validation_alias=AliasChoices("minio_bucket", "cricksy_s3_bucket"))
+    minio_region: str = Field("us-east-1", validation_alias=AliasChoices("minio_region", "cricksy_s3_region"))
+    minio_use_ssl: Tls = Field(
+        default=False, validation_alias=AliasChoices("minio_use_ssl", "minio_secure", "cricksy_s3_endpoint_url")
+    )
     artifact_url_ttl: int = Field(7 * 86_400, ge=1, le=7 * 86_400, description="Ceiling over the plans' URL lifetimes")
     upload_url_ttl: int = Field(
         3_600, ge=1, validation_alias=AliasChoices("upload_url_ttl", "cricksy_s3_presigned_expiry")
@@ -184,7 +225,7 @@ class Settings(BaseSettings):
     egress_denied_networks: Names = ()
 
     # Browsers
-    cors_origins: Names = ()
+    cors_origins: Names = Field((), validation_alias=AliasChoices("cors_origins", "cricksy_cors_origins"))
 
     def refusals(self) -> list[str]:
         """Why this configuration must not serve: one line each, with what to set. Empty when it may."""
@@ -303,6 +344,20 @@ class _DotEnv(BaseSettings):
     """Whatever `.env` holds, under any name."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="allow", hide_input_in_errors=True)
+
+
+def variables_set() -> frozenset[str]:
+    """The names, in capitals, of all that the environment and `.env` hold, whether it is ours or not."""
+    return frozenset(name.upper() for name in (*os.environ, *(_DotEnv().model_extra or {})))
+
+
+def known_variables() -> frozenset[str]:
+    """Every name that a setting is read under."""
+    known: set[str] = set()
+    for name, field in Settings.model_fields.items():
+        choices = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
+        known |= {name.upper(), *(str(choice).upper() for choice in choices)}
+    return frozenset(known)
 
 
 def _variable(name: str) -> str:

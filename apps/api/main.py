@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,14 +28,18 @@ from apps.api.routing import PUBLIC, Route, Table
 from apps.api.server.server import MetricsServer, Server
 from apps.api.state import ApiState
 from apps.api.streams.sockets import Sockets
+from apps.notices import notices
 from apps.resources import Resources, open_resources, redis_refusals
-from apps.settings import Settings
+from apps.settings import Settings, variables_set
 from libs.errors import Refusal
+from libs.kinds import KINDS
 from libs.logs import set_up
 
 __all__ = ["build", "serve"]
 
 _REFUSED_TO_START = 2
+
+_log = logging.getLogger(__name__)
 
 
 def build(resources: Resources) -> ASGIApp:
@@ -47,6 +52,8 @@ def serve(settings: Settings) -> int:
     if refusals := settings.refusals():
         return _refuse(refusals)
     set_up(settings.log_level, settings.log_format)
+    for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
+        _log.warning(line)
     return uvloop.run(_serve(settings))
 
 

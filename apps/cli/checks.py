@@ -13,12 +13,14 @@ import httpx
 
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
+from apps.notices import notices
 from apps.resources import configured_backends, open_objects
-from apps.settings import Settings
+from apps.settings import Settings, variables_set
 from libs.admission.ledger import differences
 from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
+from libs.kinds import KINDS
 from libs.store.client import Store
 from libs.store.guard import inspect
 
@@ -68,6 +70,8 @@ async def _settings(settings: Settings) -> AsyncIterator[Check]:
     refusals = settings.refusals()
     for line in refusals:
         yield Check("bad", "settings", line)
+    for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
+        yield Check("warning", "settings", line)
     if not refusals:
         yield Check("good", "settings", f"valid for {settings.environment}")
 

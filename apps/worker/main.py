@@ -13,8 +13,9 @@ from typing import Any
 import uvloop
 from arq.worker import Function, func
 
+from apps.notices import notices
 from apps.resources import Resources, open_resources, redis_refusals
-from apps.settings import Settings
+from apps.settings import Settings, variables_set
 from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
 from apps.worker.deliver import Courier
@@ -61,6 +62,8 @@ async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
     refusals = settings.refusals()
     if refusals:
         return _refuse(refusals)
+    for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
+        log.warning(line)
     resources = await open_resources(settings, "arqade-worker")
     try:
         refusals = await redis_refusals(resources)

@@ -174,3 +174,57 @@ def test_the_backends_file_names_variables_of_the_environment_or_of_dot_env(
     assert settings(backends_file="backends.toml").read_backends_file()[0].secret == "from the file"
     monkeypatch.setenv("MY_TOKEN", "from the environment")
     assert settings(backends_file="backends.toml").read_backends_file()[0].secret == "from the environment"
+
+
+#: Every variable of the upload service's own `.env`.
+UPLOAD_SERVICE = """
+CRICKSY_ENABLE_UPLOADS=false
+CRICKSY_ENABLE_OCR=0
+CRICKSY_S3_ENDPOINT_URL=https://s3.internal.example/
+CRICKSY_S3_BUCKET=scans
+CRICKSY_S3_REGION=eu-central-1
+CRICKSY_S3_ACCESS_KEY=scanner
+CRICKSY_S3_SECRET_KEY=scanner's secret
+CRICKSY_S3_PRESIGNED_EXPIRY=1800
+CRICKSY_CELERY_BROKER_URL=redis://:word@broker.internal:6379/3
+CRICKSY_CELERY_RESULT_BACKEND=redis://:word@broker.internal:6379/4
+CRICKSY_LOG_LEVEL=debug
+CRICKSY_CORS_ORIGINS=["https://a.example", "https://b.example"]
+CRICKSY_USE_REDIS_ADAPTER=true
+DATABASE_URL=postgresql://scans
+"""
+
+
+def test_the_env_file_of_the_upload_service_means_here_what_it_meant_there(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text(UPLOAD_SERVICE)
+    found = Settings(_env_file=tmp_path / "env")
+    assert (found.uploads_enabled, found.ocr_enabled) == (False, False)
+    assert (found.minio_endpoint, found.minio_use_ssl) == ("s3.internal.example", True)
+    assert (found.minio_bucket, found.minio_region) == ("scans", "eu-central-1")
+    assert (found.minio_access_key, found.minio_secret_key.get_secret_value()) == ("scanner", "scanner's secret")
+    assert found.redis_url.get_secret_value() == "redis://:word@broker.internal:6379/3"
+    assert (found.upload_url_ttl, found.log_level) == (1800, "DEBUG")
+    assert found.cors_origins == ("https://a.example", "https://b.example")
+
+
+def test_our_names_win_over_those_of_former_services(tmp_path: Path) -> None:
+    ours = "REDIS_URL=redis://ours\nCRICKSY_REDIS_URL=redis://theirs\nMINIO_USE_SSL=false\nMINIO_ENDPOINT=ours:9000\n"
+    (tmp_path / "env").write_text(UPLOAD_SERVICE + ours)
+    found = Settings(_env_file=tmp_path / "env")
+    assert found.redis_url.get_secret_value() == "redis://ours"
+    assert (found.minio_endpoint, found.minio_use_ssl) == ("ours:9000", False)
+
+
+def test_the_redis_of_the_upload_service_wins_over_its_broker(tmp_path: Path) -> None:
+    (tmp_path / "env").write_text("CRICKSY_CELERY_BROKER_URL=redis://broker\nCRICKSY_REDIS_URL=redis://store\n")
+    assert Settings(_env_file=tmp_path / "env").redis_url.get_secret_value() == "redis://store"
+
+
+@pytest.mark.parametrize("written, level", [("info", "INFO"), ("Warn", "WARNING"), ("fatal", "CRITICAL")])
+def test_a_level_is_understood_as_people_write_it(written: str, level: str) -> None:
+    assert settings(log_level=written).log_level == level
+
+
+def test_a_list_may_be_json_or_have_commas_between() -> None:
+    assert settings(worker_queues='["gpu","cpu"]').worker_queues == settings(worker_queues="gpu, cpu").worker_queues
+    assert settings(cors_origins="[half").cors_origins == ("[half",), "what is no JSON is a name, and fails as one"
