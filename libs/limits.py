@@ -27,8 +27,10 @@ __all__ = [
     "BYTES_IN_FLIGHT_SHARES",
     "CACHED_CALLERS_MAX",
     "CACHED_CALLER_S",
+    "COMPARED_BYTES_MAX",
     "COMPARED_MAX",
     "COMPARED_MIN",
+    "COMPARISONS_MAX",
     "DEADLINE_S_MAX",
     "DETAIL_LENGTH_MAX",
     "EMAIL_LENGTH_MAX",
@@ -43,20 +45,25 @@ __all__ = [
     "FLEET_SERVERS_MAX",
     "HEADERS_BYTES_MAX",
     "HEADERS_S",
+    "JOB_INPUT_BYTES_MAX",
+    "JOB_OUTPUT_BYTES_MAX",
     "JSON_DEPTH_MAX",
     "JSON_VALUES_MAX",
     "LAST_USED_S",
+    "METADATA_BYTES_MAX",
     "METADATA_MEMBERS_MAX",
     "NODE_CLASSES_MAX",
     "NODE_CLASS_BYTES_MAX",
     "OCR_PAGES_MAX",
     "OVERLAP_S",
     "OVERLAP_S_MAX",
+    "PAGE_BYTES_MAX",
     "PAGE_SIZE",
     "PAGE_SIZE_MAX",
     "PIXELS_MAX",
     "PLANS_MAX",
     "PRIORITY_MAX",
+    "READ_BYTES_MAX",
     "SCHEDULE_S_MAX",
     "SERVER_SLOTS_MAX",
     "SINGLE_PUT_BYTES_MAX",
@@ -109,6 +116,10 @@ DETAIL_LENGTH_MAX: Final = 500
 #: Entries on a page: when nobody says, and at most.
 PAGE_SIZE: Final = 20
 PAGE_SIZE_MAX: Final = 100
+#: What the entries of a page may take as they are stored: past it the page ends early, and the cursor goes on.
+PAGE_BYTES_MAX: Final = 1024 * 1024
+#: What is read of Redis at a time where many records are; a larger one comes alone.
+READ_BYTES_MAX: Final = 1024 * 1024
 
 #: How much of its `maxmemory` Redis may use before submissions are refused: the rest is for what ends and frees.
 STORE_FULL_SHARE: Final = 0.9
@@ -150,6 +161,9 @@ PIXELS_MAX: Final = 25_000_000
 COMPARED_MIN: Final = 2
 COMPARED_MAX: Final = 5
 VARIANT_NAME_LENGTH_MAX: Final = 100
+#: What the variants of one comparison change, as JSON and together; and the comparisons of one user that are kept.
+COMPARED_BYTES_MAX: Final = 16 * 1024
+COMPARISONS_MAX: Final = 10_000
 
 #: A job's priority among its user's own, either way of 0.
 PRIORITY_MAX: Final = 10
@@ -158,6 +172,13 @@ DEADLINE_S_MAX: Final = 7 * 86_400
 SCHEDULE_S_MAX: Final = 30 * 86_400
 FAIRNESS_KEY_LENGTH_MAX: Final = 255
 METADATA_MEMBERS_MAX: Final = 50
+#: Metadata as JSON, of a job, an item or a batch.
+METADATA_BYTES_MAX: Final = 16 * 1024
+#: A job's input as it is stored, as JSON: what is larger is a file, and is uploaded. A graph alone may have
+#: WORKFLOW_BYTES_MAX.
+JOB_INPUT_BYTES_MAX: Final = 320 * 1024
+#: What a job leaves in its record, as JSON: what is larger is an artifact.
+JOB_OUTPUT_BYTES_MAX: Final = 4 * 1024 * 1024
 #: How long a reader may take nothing of what it is sent; past it the connection is cut.
 SLOW_READER_S: Final = 15.0
 #: How long a body may take to arrive in all; past it 408.

@@ -20,9 +20,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from apps.worker.attempt import LiveAttempt
+from libs import limits
 from libs.artifacts.artifact import Artifact
 from libs.artifacts.keep import keep
 from libs.artifacts.objects import Objects
@@ -151,6 +153,9 @@ class Runner:
         return Outcome("cancel")
 
     async def _keep(self, running: Running, output: Output) -> Outcome:
+        if len(orjson.dumps(output.value)) > limits.JOB_OUTPUT_BYTES_MAX:
+            detail = f"The result has more than {limits.JOB_OUTPUT_BYTES_MAX} bytes: what is larger is for a file"
+            raise Failure("output_too_large", detail, fault="caller")
         if not output.artifacts:
             return Outcome("succeed", output=output.value)
         claim = running.claim

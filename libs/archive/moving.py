@@ -25,6 +25,7 @@ from libs.archive.losers import drop_losers
 from libs.archive.segment import SEGMENT_BYTES_MAX, SEGMENT_JOBS_MAX, Record, Segment, day_of, pack
 from libs.artifacts.objects import Objects
 from libs.jobs.job import Job, read_job
+from libs.jobs.reading import in_runs, look_over
 from libs.jobs.scripts import YIELD_JOBS
 from libs.store.client import Store
 
@@ -116,16 +117,26 @@ async def _batches(store: Store, ids: Sequence[str]) -> AsyncIterator[list[_Fini
     batch: list[_Finished] = []
     size_bytes = 0
     for start in range(0, len(ids), _READ_AT_ONCE):
-        some = ids[start : start + _READ_AT_ONCE]
-        replies = await asyncio.gather(*[store.call("HGETALL", store.keys.job + job_id) for job_id in some])
-        for job_id, reply in zip(some, replies, strict=True):
-            batch.append(_read(job_id, dict(zip(reply[::2], reply[1::2], strict=True))))
-            size_bytes += batch[-1].bytes
+        async for one in _read_each(store, ids[start : start + _READ_AT_ONCE]):
+            batch.append(one)
+            size_bytes += one.bytes
             if len(batch) >= SEGMENT_JOBS_MAX or size_bytes >= SEGMENT_BYTES_MAX:
                 yield batch
                 batch, size_bytes = [], 0
     if batch:
         yield batch
+
+
+async def _read_each(store: Store, ids: Sequence[str]) -> AsyncIterator[_Finished]:
+    """These records, and of those that are gone that they are."""
+    heads = await look_over(store, ids)
+    for job_id, head in zip(ids, heads, strict=True):
+        if head is None:
+            yield _read(job_id, {})
+    for run in in_runs([head for head in heads if head is not None]):
+        replies = await asyncio.gather(*[store.call("HGETALL", store.keys.job + head.id) for head in run])
+        for head, reply in zip(run, replies, strict=True):
+            yield _read(head.id, dict(zip(reply[::2], reply[1::2], strict=True)))
 
 
 def _read(job_id: str, record: Record) -> _Finished:

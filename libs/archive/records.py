@@ -12,6 +12,7 @@ from libs.errors import Refusal
 from libs.ids import is_id, made_at_ms
 from libs.jobs.job import Job
 from libs.jobs.lookup import Page, Wanted, find_any_job, find_job, newest_first, page_of
+from libs.jobs.reading import find_outline
 from libs.store.cells import Cells
 
 __all__ = ["Records"]
@@ -41,6 +42,11 @@ class Records:
             return job
         return await Shelf(self._objects).find(user_id, job_id)
 
+    async def find_outline(self, job_id: str, user_id: str | None) -> Job | None:
+        """How the job of that id fares, whoever's it is: without its input, output, metadata and artifacts."""
+        job = await find_outline(self._cells.shared, job_id)
+        return job if job is not None or user_id is None else await self.find_job(user_id, job_id)
+
     async def find_any_job(self, job_id: str, user_id: str | None) -> Job | None:
         """The job of that id, whoever's it is, or None; one in the archive is found by its user."""
         job = await find_any_job(self._cells.shared, job_id)
@@ -53,15 +59,21 @@ class Records:
             raise Refusal("not_found", "There is no such job")
         return job
 
-    async def list_jobs(self, user_id: str, wanted: Wanted, *, limit: int, before: str | None = None) -> Page:
-        """A page of a user's jobs, newest first; it may be short, even empty, and have a `before` to go on from."""
+    async def list_jobs(
+        self, user_id: str, wanted: Wanted, *, limit: int, before: str | None = None, outline: bool = False
+    ) -> Page:
+        """A page of a user's jobs, newest first; it may be short, even empty, and have a `before` to go on from.
+
+        With `outline` those in Redis are read as `find_outline` does.
+        """
         shelf = Shelf(self._objects)
-        jobs = self._newest_first(shelf, user_id, before, limit + 1)
+        home = self._cells.home_of(user_id)
+        live = newest_first(home, user_id, before, limit + 1, wanted, outline=outline)
+        jobs = self._newest_first(live, shelf, user_id, before)
         return await page_of(jobs, wanted, limit, enough=lambda: shelf.reads >= _READS_MAX)
 
-    async def _newest_first(self, shelf: Shelf, user_id: str, before: str | None, at_once: int) -> Found:
+    async def _newest_first(self, live: Found, shelf: Shelf, user_id: str, before: str | None) -> Found:
         """Both sources as one, each job once. The archive is not asked while Redis has younger ones than it can."""
-        live = newest_first(self._cells.home_of(user_id), user_id, before, at_once)
         archived = shelf.newest_first(user_id, before)
         async with aclosing(live), aclosing(archived):
             ours = await anext(live, None)

@@ -12,6 +12,7 @@ from libs.errors import Refusal
 from libs.ids import is_id
 from libs.jobs.job import Job
 from libs.jobs.lookup import find_job
+from libs.jobs.reading import in_runs, look_over
 from libs.store.client import Store
 
 __all__ = ["BatchPage", "find_batch", "find_jobs", "list_batches", "load_batch"]
@@ -57,7 +58,10 @@ async def find_jobs(store: Store, batch: Batch, turns: Turns, indices: Iterable[
     made = [index for index in indices if batch.has_job(turns.turn_of(index))]
     found: dict[int, Job | None] = {}
     for start in range(0, len(made), _READ_AT_ONCE):
-        some = made[start : start + _READ_AT_ONCE]
-        jobs = await asyncio.gather(*[find_job(store, batch.user_id, batch.job_id(index)) for index in some])
-        found.update(zip(some, jobs, strict=True))
+        by_id = {batch.job_id(index): index for index in made[start : start + _READ_AT_ONCE]}
+        heads = await look_over(store, list(by_id))
+        found.update((index, None) for index in by_id.values())
+        for run in in_runs([head for head in heads if head is not None]):
+            jobs = await asyncio.gather(*[find_job(store, batch.user_id, head.id) for head in run])
+            found.update((by_id[head.id], job) for head, job in zip(run, jobs, strict=True))
     return found

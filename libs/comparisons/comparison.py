@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from libs import limits
 from libs.errors import Refusal
 from libs.ids import is_id
 from libs.store.client import Store
@@ -58,14 +59,29 @@ async def load_comparison(store: Store, user_id: str, comparison_id: str) -> Com
 
 
 async def list_comparisons(store: Store, user_id: str, *, limit: int, before: str | None = None) -> ComparisonPage:
-    """A page of a user's comparisons, newest first; those whose record is past its time are forgotten on the way."""
+    """A page of a user's comparisons, newest first; those whose record is past its time are forgotten on the way.
+
+    It ends early where they have more than PAGE_BYTES_MAX together.
+    """
     key, start = store.keys.comparisons + user_id, f"({before}" if before else "+"
     reply = await store.call("ZREVRANGEBYLEX", key, start, "-", "LIMIT", 0, limit + 1)
     ids = [comparison_id.decode() for comparison_id in reply]
+    limit = await _fitting(store, ids[:limit])
     found = await asyncio.gather(*[_find(store, comparison_id) for comparison_id in ids[:limit]])
     if gone := [comparison_id for comparison_id, one in zip(ids, found, strict=False) if one is None]:
         await store.call("ZREM", key, *gone)
     return ComparisonPage(tuple(one for one in found if one is not None), ids[limit - 1] if len(ids) > limit else None)
+
+
+async def _fitting(store: Store, ids: Sequence[str]) -> int:
+    """How many of these make a page: the first of them at least."""
+    sizes = await asyncio.gather(*[store.call("HSTRLEN", store.keys.comparison + one, "variants") for one in ids])
+    total = 0
+    for count, size in enumerate(sizes):
+        total += size
+        if count > 0 and total > limits.PAGE_BYTES_MAX:
+            return count
+    return len(ids)
 
 
 async def _find(store: Store, comparison_id: str) -> Comparison | None:

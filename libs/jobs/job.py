@@ -8,7 +8,7 @@ into the record (`payload`) when the job ends.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -67,6 +67,8 @@ class Job:
     artifacts: tuple[Artifact, ...] = ()
     error: dict[str, Any] | None = None
     last_event: str | None = None
+    #: What its record and payload take, without the names of members.
+    stored_bytes: int = field(default=0, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -143,4 +145,5 @@ def read_job(job_id: str, record: Mapping[bytes, bytes], payload: bytes | None =
         artifacts=tuple(Artifact.from_json(entry) for entry in _json(get(b"artifacts")) or ()),
         error=_json(get(b"error")),
         last_event=_text(get(b"last_event")),
+        stored_bytes=sum(map(len, record.values())) + len(payload or b""),
     )

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from libs import limits
 from libs.errors import Refusal, Unavailable
-from libs.ids import is_id
-from libs.jobs.job import Job, read_job
+from libs.jobs.job import Job
+from libs.jobs.reading import Head, find_job_of_anybody, find_outline, in_runs, look_over
 from libs.store.client import Store
 
 __all__ = [
+    "ALL",
     "Finder",
     "Page",
     "Place",
@@ -43,13 +45,17 @@ class Wanted:
     kind: str | None = None
     created_after_ms: int | None = None
 
-    def fits(self, job: Job) -> bool:
+    def fits(self, job: Job | Head) -> bool:
         """Whether the job is one of them."""
         return (
             (self.status is None or job.status == self.status)
             and (self.kind is None or job.kind == self.kind)
             and (self.created_after_ms is None or job.created_at_ms > self.created_after_ms)
         )
+
+
+#: Every one of them.
+ALL = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +82,7 @@ async def find_job(store: Store, user_id: str, job_id: str) -> Job | None:
 
 async def find_any_job(store: Store, job_id: str) -> Job | None:
     """The job of that id, or None, whoever's it is: for admins and for the house itself."""
-    if not is_id(job_id, "job"):
-        return None
-    record, payload = await asyncio.gather(
-        store.call("HGETALL", store.keys.job + job_id), store.call("GET", store.keys.arq_job + job_id)
-    )
-    fields = dict(zip(record[::2], record[1::2], strict=True))
-    return read_job(job_id, fields, payload) if fields else None
+    return await find_job_of_anybody(store, job_id)
 
 
 def finder_in(store: Store) -> Finder:
@@ -104,7 +104,7 @@ async def load_job(store: Store, user_id: str, job_id: str) -> Job:
 
 async def list_jobs(store: Store, user_id: str, wanted: Wanted, *, limit: int, before: str | None = None) -> Page:
     """A page of a user's jobs that Redis holds, newest first (`libs.archive.records` has all). See `page_of`."""
-    return await page_of(newest_first(store, user_id, before, limit + 1), wanted, limit)
+    return await page_of(newest_first(store, user_id, before, limit + 1, wanted), wanted, limit)
 
 
 async def page_of(
@@ -116,18 +116,20 @@ async def page_of(
 ) -> Page:
     """The wanted ones among the first of these, each with its place in the list.
 
-    At most 1,000 jobs are looked at for one page, fewer when that is `enough` or where the archive is away: a page may
-    be short, even empty, and still have a `before` to go on from. Raises Unavailable when nothing could be looked at.
+    At most 1,000 jobs are looked at for one page, fewer when that is `enough`, when those found have PAGE_BYTES_MAX
+    together, or where the archive is away: a page may be short, even empty, and still have a `before` to go on from.
+    Raises Unavailable when nothing could be looked at.
     """
     found: list[Job] = []
-    seen, position, listed = 0, None, None
+    seen, page_bytes, position, listed = 0, 0, None, None
     try:
         async with aclosing(jobs):
             async for place, job in jobs:
                 if job is not None and wanted.fits(job):
-                    if len(found) == limit:
+                    if len(found) == limit or page_bytes >= limits.PAGE_BYTES_MAX:
                         return Page(tuple(found), listed)
                     found.append(job)
+                    page_bytes += job.stored_bytes
                     listed = place
                 seen, position = seen + 1, place
                 if seen >= _SCAN_MAX or enough():
@@ -140,16 +142,27 @@ async def page_of(
 
 
 async def newest_first(
-    store: Store, user_id: str, before: str | None, at_once: int
+    store: Store,
+    user_id: str,
+    before: str | None,
+    at_once: int,
+    wanted: Wanted = ALL,
+    *,
+    outline: bool = False,
 ) -> AsyncGenerator[tuple[str, Job | None]]:
-    """The user's jobs that Redis lists before an id, looked up so many at a time; None where the record is gone.
+    """The user's jobs that Redis lists before an id, looked over so many at a time; None where the record is gone.
 
-    Ids sort by time, so a page starts behind an id.
+    Only those that are `wanted` are read, of an `outline` nothing large; for the others there is None too. Ids sort by
+    time, so a page starts behind an id.
     """
     while True:
         ids = await _ids_before(store, user_id, before, at_once)
-        for job_id, job in zip(ids, await _find_each(store, user_id, ids), strict=True):
-            yield job_id, job
+        heads = await _heads(store, user_id, ids)
+        finding = find_outline if outline else find_job_of_anybody
+        for run in in_runs([replace(head, bytes=0) if outline or not wanted.fits(head) else head for head in heads]):
+            jobs = await asyncio.gather(*[_found(store, head, finding, wanted) for head in run])
+            for head, job in zip(run, jobs, strict=True):
+                yield head.id, job
         if len(ids) < at_once:
             return
         before = ids[-1]
@@ -161,13 +174,19 @@ async def _ids_before(store: Store, user_id: str, before: str | None, count: int
     return [job_id.decode() for job_id in reply]
 
 
-async def _find_each(store: Store, user_id: str, ids: list[str]) -> list[Job | None]:
-    """Look them all up in one round trip; forget those whose record is gone."""
-    jobs = await asyncio.gather(*(find_job(store, user_id, job_id) for job_id in ids))
-    gone = [job_id for job_id, job in zip(ids, jobs, strict=True) if job is None]
-    if gone:
+async def _heads(store: Store, user_id: str, ids: list[str]) -> list[Head]:
+    """What there is of these in one round trip; those whose record is gone are forgotten."""
+    heads = await look_over(store, ids)
+    ours = [head for head in heads if head is not None and head.user_id == user_id]
+    if gone := set(ids) - {head.id for head in ours}:
         await store.call("ZREM", store.keys.jobs + user_id, *gone)
-    return list(jobs)
+    return ours
+
+
+async def _found(
+    store: Store, head: Head, finding: Callable[[Store, str], Awaitable[Job | None]], wanted: Wanted
+) -> Job | None:
+    return await finding(store, head.id) if wanted.fits(head) else None
 
 
 async def place_of(store: Store, job: Job) -> Place | None:

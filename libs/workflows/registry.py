@@ -36,6 +36,8 @@ __all__ = [
 
 _RETIRED_MS: Final = (limits.SCHEDULE_S_MAX + limits.DEADLINE_S_MAX + 3 * 86_400) * 1_000
 _PARSED_MAX: Final = 256
+#: Definitions that are read at a time: each has WORKFLOW_BYTES_MAX at most.
+_READ_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,10 @@ async def list_workflows(store: Store, *, limit: int, after: str = "") -> list[V
     """The newest version of each workflow, by name, from behind the name `after`."""
     start = f"({after}" if after else "-"
     names = await store.call("ZRANGEBYLEX", store.keys.workflows, start, "+", "LIMIT", 0, limit)
-    found = await asyncio.gather(*[find_version(store, name.decode()) for name in names])
+    found: list[Version | None] = []
+    for first in range(0, len(names), _READ_AT_ONCE):
+        some = names[first : first + _READ_AT_ONCE]
+        found += await asyncio.gather(*[find_version(store, name.decode()) for name in some])
     return [version for version in found if version is not None]
 
 

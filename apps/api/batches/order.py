@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from apps.api.batches.body import ITEMS_BETWEEN_YIELDS, BatchBody
 from apps.api.batches.file import read_lines
 from apps.api.body import parse_json
+from apps.api.orders.metadata import Metadata
 from apps.api.orders.order import Envelope, apply
 from apps.api.orders.webhook import BatchWebhook
 from apps.api.request import Request
@@ -42,7 +43,7 @@ class BatchEnvelope(BaseModel):
         None, gt=0, le=limits.DEADLINE_S_MAX, description="What has not started by then expires"
     )
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
-    metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+    metadata: Metadata = Field(default_factory=dict)
     webhook: BatchWebhook | None = None
 
 
@@ -62,7 +63,7 @@ class ItemEnvelope(BaseModel):
 
     input: dict[str, Any]
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
-    metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+    metadata: Metadata = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from apps.api.orders.order import Envelope, Order, apply, kind_named
@@ -35,9 +36,11 @@ class NewComparison(Order):
 
     @field_validator("variants")
     @classmethod
-    def _named_apart(cls, variants: list[NewVariant]) -> list[NewVariant]:
+    def _named_apart_and_small(cls, variants: list[NewVariant]) -> list[NewVariant]:
         if len({variant.name for variant in variants}) < len(variants):
             raise ValueError("every variant needs a name of its own")
+        if sum(len(orjson.dumps(variant.input)) for variant in variants) > limits.COMPARED_BYTES_MAX:
+            raise ValueError(f"what variants change has at most {limits.COMPARED_BYTES_MAX} bytes as JSON, together")
         return variants
 
 

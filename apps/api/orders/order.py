@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+import orjson
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from apps.api.orders.metadata import Metadata
 from apps.api.orders.outside import require_urls, stowed
 from apps.api.orders.webhook import JobWebhook, hook_of
 from apps.api.request import Request
@@ -51,7 +53,7 @@ class Order(BaseModel):
     priority: int = Field(0, ge=-limits.PRIORITY_MAX, le=limits.PRIORITY_MAX)
     deadline_seconds: float | None = Field(None, gt=0, le=limits.DEADLINE_S_MAX)
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)
-    metadata: dict[str, Any] = Field(default_factory=dict, max_length=limits.METADATA_MEMBERS_MAX)
+    metadata: Metadata = Field(default_factory=dict)
     webhook: JobWebhook | None = None
 
 
@@ -127,6 +129,7 @@ async def apply(
         for upload_id in kind.uploads(wanted)
     ]
     wanted, stored = await stowed(request, kind, wanted, at, kept_s)
+    stored_input = _stored_input(wanted, at)
     needs = kind.needs(wanted)
     if needs is not None and not await request.api.offers.can_meet(needs):
         detail = "No server of the fleet has all models, LoRAs and nodes together that this needs"
@@ -134,7 +137,7 @@ async def apply(
     return Application(
         kind=kind.name,
         queue=kind.queue,
-        input=wanted.model_dump(mode="json", exclude_none=True),
+        input=stored_input,
         units=_units(kind, wanted, [*uploads, *stored], at),
         deadline_s=envelope.deadline_seconds or settings.job_deadline,
         priority=envelope.priority,
@@ -156,6 +159,14 @@ def _require_scopes(request: Request, scopes: Iterable[str]) -> None:
     for scope in scopes:
         if not request.caller.may(scope):
             raise Refusal("insufficient_scope", f"This needs the scope {scope}", members={"scope": scope})
+
+
+def _stored_input(wanted: Input, at: tuple[str, ...]) -> dict[str, Any]:
+    """The input as the job keeps it; refuses one that Redis is no place for."""
+    stored = wanted.model_dump(mode="json", exclude_none=True)
+    if len(orjson.dumps(stored)) > limits.JOB_INPUT_BYTES_MAX:
+        raise invalid(pointer(at), f"at most {limits.JOB_INPUT_BYTES_MAX} bytes as JSON", "too_large")
+    return stored
 
 
 def _units(kind: Kind[Any], wanted: Input, uploads: Sequence[Upload], at: tuple[str, ...]) -> int:

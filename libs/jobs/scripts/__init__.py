@@ -28,6 +28,7 @@ __all__ = [
     "FORGET_JOBS",
     "KEEP_RESULTS",
     "LEAVE_ARCHIVED",
+    "LOOK_OVER",
     "MEND",
     "OPEN_GATE",
     "PROLONG_BATCH",
@@ -103,6 +104,7 @@ MEND = _script(_CLOCK, "fair.lua", "mend.lua", allow_oom=True)
 PROLONG_BATCH = _script(_CLOCK, "prolong_batch.lua", allow_oom=True)
 TAKE_BATCHES = _script(_CLOCK, "take_batches.lua", allow_oom=True)
 LEAVE_ARCHIVED = _script(*_ENDING, "leave_archived.lua", allow_oom=True)
+LOOK_OVER = _script("look_over.lua")
 YIELD_JOBS = _script("yield_jobs.lua", allow_oom=True)
 SET_QUEUE = _act(_CLOCK, "fair.lua", "set_queue.lua")
 END_DEAD = _act(_CLOCK, "end_dead.lua")

@@ -31,11 +31,11 @@ async def list_page(request: Request) -> Response:
     if user_id is None:
         older = partial(read_backwards, request.resources.objects, admissions(cells.shared.keys))
         found = await list_recent(
-            cells.shared, wanted, limit=wish.limit, before=wish.after, find=records.find_any_job, older=older
+            cells.shared, wanted, limit=wish.limit, before=wish.after, find=records.find_outline, older=older
         )
     else:
         await load_user(cells.shared, user_id)
-        found = await records.list_jobs(user_id, wanted, limit=wish.limit, before=wish.after or None)
+        found = await records.list_jobs(user_id, wanted, limit=wish.limit, before=wish.after or None, outline=True)
     return page(request, [running_job_view(job) for job in found.jobs], found.before)
 
 
@@ -43,7 +43,7 @@ async def list_dead_page(request: Request) -> Response:
     """Jobs given up because every worker that ran them was lost, the latest first."""
     wish = read_page(request)
     resources = request.resources
-    find = resources.records.find_any_job
+    find = resources.records.find_outline
     found = await list_dead(resources.cells.shared, limit=wish.limit + 1, after=wish.after, find=find)
     more = len(found) > wish.limit
     found = found[: wish.limit]
