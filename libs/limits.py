@@ -43,6 +43,10 @@ __all__ = [
     "FAILING_SENDERS_MAX",
     "FAIRNESS_KEY_LENGTH_MAX",
     "FLEET_SERVERS_MAX",
+    "FORM_BYTES_MAX",
+    "FORM_VALUES_MAX",
+    "GRAPH_BYTES_MAX",
+    "GRAPH_VALUES_MAX",
     "HEADERS_BYTES_MAX",
     "HEADERS_S",
     "JOB_INPUT_BYTES_MAX",
@@ -55,6 +59,8 @@ __all__ = [
     "NODE_CLASSES_MAX",
     "NODE_CLASS_BYTES_MAX",
     "OCR_PAGES_MAX",
+    "ORDER_BYTES_MAX",
+    "ORDER_VALUES_MAX",
     "OVERLAP_S",
     "OVERLAP_S_MAX",
     "PAGE_BYTES_MAX",
@@ -100,14 +106,24 @@ HEADERS_S: Final = 10.0
 BODY_IDLE_S: Final = 15.0
 #: How much of a body that is too large is read and dropped, so that its sender gets to read the 413.
 BODY_DISCARD_BYTES_MAX: Final = 32 * 1024 * 1024
-#: A body that is never refused for what is under way already: it is gone as soon as it is there.
+#: A body that is read, parsed and checked in one go, and never refused for what is under way already: it is gone as
+#: soon as it is there. A larger one is looked through in slices.
 BODY_SMALL_BYTES_MAX: Final = 16 * 1024
 #: Shares that BYTES_IN_FLIGHT_MAX has; one user, or one address that we do not know, gets one of them.
 BYTES_IN_FLIGHT_SHARES: Final = 4
 #: Nested objects and arrays in a JSON body.
 JSON_DEPTH_MAX: Final = 32
-#: Members and elements in a JSON body: a small value takes many times its text in memory.
+#: Members and elements in a JSON body, whatever takes it: a small value takes many times its text in memory.
 JSON_VALUES_MAX: Final = 500_000
+#: A body that names a few things of a known shape: a key, a user, a plan, an upload, a webhook.
+FORM_BYTES_MAX: Final = 64 * 1024
+FORM_VALUES_MAX: Final = 1_000
+#: A job of a kind that says nothing else of itself.
+ORDER_BYTES_MAX: Final = 1024 * 1024
+ORDER_VALUES_MAX: Final = 10_000
+#: A body with a graph: 200 nodes with all the inputs they may have, each a link, and each character escaped.
+GRAPH_BYTES_MAX: Final = 2 * 1024 * 1024
+GRAPH_VALUES_MAX: Final = 50_000
 
 #: Errors told of one body, and how long a text of ours that quotes the client may get.
 VALIDATION_ERRORS_MAX: Final = 50

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive
 
+from apps.api.json_text import Ceilings, Look, surely_few
 from libs import limits
 from libs.errors import Refusal, invalid
 
-__all__ = ["parse_json", "read_bytes", "read_json", "read_object", "read_object_if_any", "read_text"]
+__all__ = [
+    "ceilings_of",
+    "parse_json",
+    "parse_large",
+    "read_bytes",
+    "read_json",
+    "read_object",
+    "read_object_if_any",
+    "read_text",
+]
 
 _COLON = re.compile(rb'"[ \t\n\r]*:')
 _JSON = re.compile(rb"""application/json\s*(?:;\s*charset="?utf-8"?\s*)?""", re.IGNORECASE)
+
+
+#: As much as is read in one go: what may be in a text of that size is a millisecond's work.
+_SMALL_BYTES: Final = limits.BODY_SMALL_BYTES_MAX
+_ANY: Final = Ceilings()
 
 
 async def read_object(request: Request) -> dict[str, Any]:
@@ -31,7 +47,7 @@ async def read_object_if_any(request: Request) -> dict[str, Any]:
     if not text:
         return {}
     _refuse_other_types(request)
-    return _object(parse_json(text))
+    return _object(await _parse(text, ceilings_of(request)))
 
 
 def _object(body: Any) -> dict[str, Any]:
@@ -41,11 +57,17 @@ def _object(body: Any) -> dict[str, Any]:
 
 
 async def read_json(request: Request) -> Any:
-    """The JSON value that the body is.
+    """The JSON value that the body is, within the ceilings of its route.
 
     Refuses `unsupported_media_type`, `malformed_request`, `body_too_large` and `request_timeout`.
     """
-    return parse_json(await read_text(request))
+    return await _parse(await read_text(request), ceilings_of(request))
+
+
+def ceilings_of(request: Request) -> Ceilings:
+    """What the request's route takes."""
+    route = request.scope.get("arqade.route")
+    return _ANY if route is None or route.takes is None else cast("Ceilings", route.takes)
 
 
 async def read_text(request: Request) -> bytes:
@@ -83,39 +105,60 @@ async def read_bytes(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-def parse_json(text: bytes) -> Any:
-    """A JSON value. Refuses `malformed_request`: bad syntax or UTF-8, NaN, a member twice, too deep, too many."""
-    if not text:
-        raise Refusal("malformed_request", "The body is empty")
-    if text.count(b",") >= limits.JSON_VALUES_MAX:
-        raise Refusal("malformed_request", f"The body has more than {limits.JSON_VALUES_MAX} values")
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise Refusal("malformed_request", f"The body is not JSON: {error}") from None
+async def _parse(text: bytes, ceilings: Ceilings) -> Any:
+    return parse_json(text, ceilings) if len(text) <= _SMALL_BYTES else await parse_large(text, ceilings)
+
+
+def parse_json(text: bytes, ceilings: Ceilings = _ANY) -> Any:
+    """A JSON value, read in one go: for small ones.
+
+    Refuses `malformed_request`: bad syntax or UTF-8, NaN, a member twice, too deep, too many values.
+    """
+    if not surely_few(text, ceilings.values_max):
+        Look(text, ceilings).through()
+    value = _loads(text)
     # Each member has a colon behind a quote; when none is left over, no member was dropped for having another's name.
-    members = _members(value, 1)
+    members = _members(value, 1, ceilings.depth_max)
     if members != text.count(b":") and members != len(_COLON.findall(text)):
-        _refuse_duplicates(text)
+        json.loads(text, object_pairs_hook=_unique)  # slower, and only where a colon stands in a string
     return value
 
 
-def _members(value: Any, depth: int) -> int:
+async def parse_large(text: bytes, ceilings: Ceilings) -> Any:
+    """A JSON value of any size. Its text is held against the ceilings first, in windows.
+
+    Refuses: see `parse_json`.
+    """
+    look = Look(text, ceilings)
+    for _ in look.windows():
+        await asyncio.sleep(0)
+    value = _loads(text)
+    await asyncio.sleep(0)
+    if _members(value, 1, ceilings.depth_max) != look.members:
+        raise Refusal("malformed_request", "The body is not JSON: a member of an object is there twice")
+    return value
+
+
+def _loads(text: bytes) -> Any:
+    if not text:
+        raise Refusal("malformed_request", "The body is empty")
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise Refusal("malformed_request", f"The body is not JSON: {error}") from None
+
+
+def _members(value: Any, depth: int, depth_max: int) -> int:
     """How many members the objects in a value have; refuses what is nested too deep."""
     if not isinstance(value, dict | list):
         return 0
-    if depth > limits.JSON_DEPTH_MAX:
-        raise Refusal("malformed_request", f"The body is nested deeper than {limits.JSON_DEPTH_MAX}")
+    if depth > depth_max:
+        raise Refusal("malformed_request", f"The body is nested deeper than {depth_max}")
     count = len(value) if isinstance(value, dict) else 0
     for element in value.values() if isinstance(value, dict) else value:
         if isinstance(element, dict | list):
-            count += _members(element, depth + 1)
+            count += _members(element, depth + 1, depth_max)
     return count
-
-
-def _refuse_duplicates(text: bytes) -> None:
-    """Slower, and only where a colon stands in a string or a member is there twice."""
-    json.loads(text, object_pairs_hook=_unique)
 
 
 def _unique(members: list[tuple[str, Any]]) -> None:

@@ -14,14 +14,16 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from apps.api.json_text import Ceilings
 from apps.api.lists.queries import refuse_unknown
 from apps.api.request import Request
+from libs import limits
 from libs.access.api_key import SCOPES
 from libs.access.caller import Caller
 from libs.admission.rate import Bucket, take
 from libs.errors import Refusal
 
-__all__ = ["ANY_KEY", "PUBLIC", "Answer", "Endpoint", "Model", "Route", "Table", "route"]
+__all__ = ["ANY_KEY", "FORM", "GRAPH", "PUBLIC", "Answer", "Endpoint", "Model", "Route", "Table", "route"]
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Model = type[BaseModel]
@@ -36,6 +38,10 @@ ANY_KEY: Final = "any key"
 #: Buckets of what adds to the store: while it is full nothing is taken from them.
 _ADDING: Final = frozenset({"submits", "uploads"})
 
+#: What a body may have that names a few things, and one with a graph in it.
+FORM: Final = Ceilings(limits.FORM_BYTES_MAX, limits.FORM_VALUES_MAX)
+GRAPH: Final = Ceilings(limits.GRAPH_BYTES_MAX, limits.GRAPH_VALUES_MAX)
+
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 
@@ -45,7 +51,8 @@ class Route:
     """One method on one path, under one or more names.
 
     `scope` is a scope of API keys, PUBLIC or ANY_KEY. `bucket` is what a request spends from: `reads` and `uploads` are
-    taken before the endpoint is called, `submits` by admission itself; None spends nothing.
+    taken before the endpoint is called, `submits` by admission itself; None spends nothing. `takes` is how large a body
+    may be; who is sent a body all the same where none is wanted does not read it.
 
     The rest is for the OpenAPI document: `body` is what it takes, one of several models, with None where it may be left
     out; `query` what it may be asked; `answers` what it answers by status, one of several or nothing; `refuses` the
@@ -58,6 +65,7 @@ class Route:
     scope: str
     bucket: Bucket | None
     aliases: tuple[str, ...] = ()
+    takes: Ceilings | None = None
     body: tuple[Model | None, ...] = ()
     query: Model | None = None
     answers: Mapping[int, tuple[Answer, ...]] = field(default_factory=dict, hash=False)
@@ -68,6 +76,8 @@ class Route:
             raise ValueError(f"{self.method} {self.path}: {self.scope!r} is no scope")
         if self.scope == PUBLIC and self.bucket is not None:
             raise ValueError(f"{self.method} {self.path}: a public route has nobody to take from")
+        if self.body and self.takes is None:
+            raise ValueError(f"{self.method} {self.path}: a body without ceilings")
 
 
 def route(
@@ -78,6 +88,7 @@ def route(
     scope: str,
     bucket: Bucket | None,
     aliases: Sequence[str] = (),
+    takes: Ceilings | None = None,
     body: Model | tuple[Model | None, ...] = (),
     query: Model | None = None,
     answers: Mapping[int, Answer | tuple[Answer, ...]] | None = None,
@@ -88,7 +99,7 @@ def route(
         status: several if isinstance(several, tuple) else (several,) for status, several in (answers or {}).items()
     }
     bodies = body if isinstance(body, tuple) else (body,)
-    return Route(method, path, endpoint, scope, bucket, tuple(aliases), bodies, query, told, tuple(refuses))
+    return Route(method, path, endpoint, scope, bucket, tuple(aliases), takes, bodies, query, told, tuple(refuses))
 
 
 class Table:
@@ -123,6 +134,7 @@ class Table:
         if chosen is None:
             raise Refusal("method_not_allowed", headers={"Allow": _allowed(methods)})
         scope["arqade.route"] = chosen
+        scope["arqade.body_bytes_max"] = chosen.takes.bytes_max if chosen.takes is not None else None
         request = Request(scope, receive, send)
         if chosen.scope != PUBLIC:
             await _let_in(chosen, request)

@@ -6,9 +6,10 @@ import re
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import ConfigDict, Field
 
 from libs.access.plan import Limits
+from libs.strict import Strict
 
 __all__ = ["PLAN_NAME", "AllNumbers", "SomeNumbers", "numbers_of"]
 
@@ -28,11 +29,7 @@ UrlLife = Annotated[int, Field(ge=60, le=_WEEK_S)]
 Retention = Annotated[int, Field(ge=60, le=_TEN_YEARS_S)]
 
 
-class _Numbers(BaseModel):
-    model_config = {"extra": "forbid", "strict": True, "frozen": True}
-
-
-class AllNumbers(_Numbers):
+class AllNumbers(Strict):
     """A whole plan: every number, null for unlimited. What plans did not have from the start may be left out."""
 
     units_per_day: Count | None
@@ -58,10 +55,10 @@ def _without_defaults(schema: dict[str, Any]) -> None:
         told.pop("default", None)
 
 
-class SomeNumbers(_Numbers):
+class SomeNumbers(Strict):
     """Those numbers of a plan that differ for one user; what is absent is the plan's, whatever default it has here."""
 
-    model_config = {"json_schema_extra": _without_defaults}
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
     units_per_day: Count | None = None
     slots: Slots = 1

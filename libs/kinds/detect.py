@@ -110,4 +110,5 @@ KIND = Kind(
     cache=ResultCache(),
     timeout_s=180,
     attempts_max=4,
+    body_bytes_max=None,  # a picture may stand in it
 )

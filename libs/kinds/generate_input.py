@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from libs.kinds.kind import Input
+from libs.strict import at_most
 
 __all__ = ["LORAS_MAX", "SEED_MAX", "SIDE", "GenerateInput", "Lora"]
 
@@ -86,7 +87,7 @@ class GenerateInput(Input):
     denoise: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = Field(
         None, description="How far to go from `init_image`: 1 leaves nothing of it; absent: 0.75"
     )
-    loras: Annotated[tuple[Lora, ...], Field(max_length=LORAS_MAX, strict=False)] = ()
+    loras: Annotated[tuple[Lora, ...], Field(max_length=LORAS_MAX, strict=False), at_most(LORAS_MAX)] = ()
     width: Side = Field(
         None, description="Absent: 512, or as `init_image`; what stands over is cut off", json_schema_extra=_no_default
     )

@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
+from libs import limits
 from libs.access.plan import Limits
 from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.uploads import UploadedFile
@@ -19,6 +20,7 @@ from libs.backends.backends import Backends
 from libs.backends.fleet.needs import Needs
 from libs.backends.submission import Submission
 from libs.jobs.status import StopReason
+from libs.strict import Strict
 from libs.workflows.library import Library
 
 __all__ = [
@@ -38,10 +40,8 @@ __all__ = [
 ]
 
 
-class Input(BaseModel):
+class Input(Strict):
     """Base of every kind's input: unknown members are refused, values are not coerced from other types."""
-
-    model_config = {"extra": "forbid", "strict": True, "frozen": True}
 
 
 class CacheableInput(Input):
@@ -200,6 +200,8 @@ class Kind(Generic[InputT]):
     `needs` says what of the fleet a job needs: it is claimed together with a slot of a server that offers all of that,
     and `attempt.backends.comfyui` is this server. It is asked at submission, of the input as `prepare` left it.
     `abandon` ends what an earlier attempt submitted, for a job that was canceled while no worker held it.
+    `body_bytes_max` and `body_values_max` are what an order of the kind may have as JSON, its envelope included; None
+    is as many bytes as any body. They are counted before a tree is built.
     """
 
     name: str
@@ -225,3 +227,5 @@ class Kind(Generic[InputT]):
     timeout_s: float = 300
     soft_timeout_s: float | None = None
     attempts_max: int = 3
+    body_bytes_max: int | None = limits.ORDER_BYTES_MAX
+    body_values_max: int = limits.ORDER_VALUES_MAX

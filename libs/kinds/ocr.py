@@ -103,4 +103,5 @@ KIND = Kind(
     timeout_s=300,
     soft_timeout_s=270,
     attempts_max=3,
+    body_bytes_max=None,  # a picture may stand in it
 )

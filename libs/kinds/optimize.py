@@ -122,4 +122,5 @@ KIND = Kind(
     abandon=abandon,
     timeout_s=660,
     attempts_max=3,
+    body_bytes_max=None,  # a picture may stand in it
 )

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 from libs.backends.prediction import MODEL_NAME
 from libs.egress.target import URL_LENGTH_MAX
 from libs.kinds.kind import CacheableInput
+from libs.strict import at_most
 
 __all__ = [
     "IMAGE_BYTES_MAX",
@@ -35,15 +36,17 @@ _OURS: Final = ("prompt", "aspect_ratio", "output_format")
 
 
 def _bounded(parameters: dict[str, Any]) -> dict[str, Any]:
+    if len(orjson.dumps(parameters)) > PARAMETERS_BYTES_MAX:  # first: what is longer is not looked into
+        raise ValueError(f"longer than {PARAMETERS_BYTES_MAX} bytes")
     if _depth(parameters) > PARAMETERS_DEPTH_MAX:
         raise ValueError(f"nested deeper than {PARAMETERS_DEPTH_MAX}")
-    if len(orjson.dumps(parameters)) > PARAMETERS_BYTES_MAX:
-        raise ValueError(f"longer than {PARAMETERS_BYTES_MAX} bytes")
     return parameters
 
 
 ParameterName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$")]
-Parameters = Annotated[dict[ParameterName, Any], Field(max_length=PARAMETERS_MAX), AfterValidator(_bounded)]
+Parameters = Annotated[
+    dict[ParameterName, Any], Field(max_length=PARAMETERS_MAX), AfterValidator(_bounded), at_most(PARAMETERS_MAX)
+]
 
 
 class OptimizeInput(CacheableInput):

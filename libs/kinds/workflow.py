@@ -172,4 +172,6 @@ KIND = Kind(
     abandon=abandon,
     timeout_s=600,
     attempts_max=3,
+    body_bytes_max=limits.GRAPH_BYTES_MAX,
+    body_values_max=limits.GRAPH_VALUES_MAX,
 )

@@ -9,9 +9,16 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from libs import limits
 from libs.kinds.kind import Input, Needs
+from libs.strict import at_most
 from libs.workflows.definition import WorkflowName
 
 __all__ = ["Order", "WorkflowInput"]
+
+
+_Parameters = Annotated[
+    dict[str, Any], Field(max_length=limits.WORKFLOW_PARAMETERS_MAX), at_most(limits.WORKFLOW_PARAMETERS_MAX)
+]
+_Nodes = Annotated[dict[str, Any], Field(max_length=limits.WORKFLOW_NODES_MAX), at_most(limits.WORKFLOW_NODES_MAX)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +43,8 @@ class WorkflowInput(Input):
 
     workflow: WorkflowName | None = Field(None, description="The name of a registered workflow")
     version: Annotated[int, Field(ge=1, le=999_999_999)] | None = Field(None, description="Absent: the newest")
-    parameters: Annotated[dict[str, Any], Field(max_length=limits.WORKFLOW_PARAMETERS_MAX)] | None = Field(
-        None, description="As the workflow's own schema says"
-    )
-    graph: Annotated[dict[str, Any], Field(max_length=limits.WORKFLOW_NODES_MAX)] | None = Field(
-        None, description="A graph of your own; needs the scope jobs:raw_workflow"
-    )
+    parameters: _Parameters | None = Field(None, description="As the workflow's own schema says")
+    graph: _Nodes | None = Field(None, description="A graph of your own; needs the scope jobs:raw_workflow")
 
     _order: Order = PrivateAttr(Order())
 

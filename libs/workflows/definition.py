@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import FailFast, Field
 
 from libs import limits
 from libs.backends.comfyui import Graph
 from libs.backends.comfyui.node_class import NodeClass
+from libs.strict import Strict, at_most
 from libs.workflows.check import Place, graph_flaws, literal_flaw
 from libs.workflows.flaw import Flaw, first_flaws
 from libs.workflows.graph import is_link, link_flaws, read_graph
@@ -23,18 +24,25 @@ WorkflowName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=64
 _PREFIX: Final = "filename_prefix"
 
 
-class Definition(BaseModel):
+class Definition(Strict):
     """What an admin registers.
 
     `units` is what a job costs: a number, or the name of an integer parameter (the pictures it asks for).
     `skipped_outputs_allowed` takes a run for good in which the backend left out some of the outputs.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
     summary: Annotated[str, Field(max_length=200)] = ""
-    graph: dict[str, Any] = Field(description="In ComfyUI's API format", max_length=limits.WORKFLOW_NODES_MAX)
-    parameters: Annotated[tuple[Parameter, ...], Field(max_length=limits.WORKFLOW_PARAMETERS_MAX, strict=False)] = ()
+    graph: Annotated[
+        dict[str, Any],
+        Field(description="In ComfyUI's API format", max_length=limits.WORKFLOW_NODES_MAX),
+        at_most(limits.WORKFLOW_NODES_MAX),
+    ]
+    parameters: Annotated[
+        tuple[Parameter, ...],
+        FailFast(),  # what is wrong with one may be a hundred things
+        Field(max_length=limits.WORKFLOW_PARAMETERS_MAX, strict=False),
+        at_most(limits.WORKFLOW_PARAMETERS_MAX),
+    ] = ()
     units: Annotated[int, Field(ge=1, le=limits.WORKFLOW_UNITS_MAX)] | Annotated[str, Field(max_length=64)] = 1
     skipped_outputs_allowed: bool = False
 

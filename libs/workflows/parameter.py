@@ -9,10 +9,11 @@ from __future__ import annotations
 import secrets
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from libs import limits
 from libs.backends.comfyui.node_class import CHOICE, NodeInput
+from libs.strict import Strict, at_most
 from libs.workflows.raw import UPLOAD, names_place
 
 __all__ = ["RANDOM", "SEED_MAX", "Binding", "ImageParameter", "IntegerParameter", "Parameter", "SeedParameter", "Wrong"]
@@ -22,6 +23,8 @@ SEED_MAX: Final = 2**53 - 1
 #: What a caller says for a seed that is to be drawn.
 RANDOM: Final = -1
 
+#: Inputs that one parameter goes to.
+_SETS_MAX: Final = 16
 #: Why a value is refused, and the code of that.
 Wrong = tuple[str, str]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=64)]
@@ -31,24 +34,20 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 Integer = Annotated[int, Field(ge=-SEED_MAX, le=SEED_MAX)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class Binding(_Strict):
+class Binding(Strict):
     """An input of a node that a parameter goes to."""
 
     node: Annotated[str, Field(min_length=1, max_length=limits.WORKFLOW_NAME_LENGTH_MAX)]
     input: Annotated[str, Field(min_length=1, max_length=limits.WORKFLOW_NAME_LENGTH_MAX)]
 
 
-class _Parameter(_Strict):
+class _Parameter(Strict):
     """What all have. A parameter that is neither required nor has a default keeps what stands in the graph."""
 
     node_type: ClassVar[str]
 
     name: Name
-    sets: Annotated[tuple[Binding, ...], Field(min_length=1, max_length=16, strict=False)]
+    sets: Annotated[tuple[Binding, ...], Field(min_length=1, max_length=_SETS_MAX, strict=False), at_most(_SETS_MAX)]
     description: Annotated[str, Field(max_length=500)] = ""
     required: bool = False
 
@@ -170,7 +169,11 @@ class ChoiceParameter(_Parameter):
 
     type: Literal["choice"]
     default: Text | None = None
-    choices: Annotated[tuple[Text, ...], Field(min_length=1, max_length=limits.WORKFLOW_CHOICES_MAX, strict=False)]
+    choices: Annotated[
+        tuple[Text, ...],
+        Field(min_length=1, max_length=limits.WORKFLOW_CHOICES_MAX, strict=False),
+        at_most(limits.WORKFLOW_CHOICES_MAX),
+    ]
 
     def fits(self, declared: NodeInput) -> bool:
         """Whatever the admin listed may be a text too, and is held against what the backend lists."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from apps.api.batches.body import ITEMS_BETWEEN_YIELDS, BatchBody
 from apps.api.batches.file import read_lines
@@ -24,17 +24,25 @@ from libs import limits
 from libs.artifacts.upload import Upload
 from libs.batches.items import Item, ItemTooLargeError, ItemWriter
 from libs.errors import Refusal, pointer
+from libs.strict import Strict, at_most
 
-__all__ = ["BatchEnvelope", "NewBatch", "Sources", "from_body", "from_file", "from_values", "write_items"]
+__all__ = [
+    "BatchEnvelope",
+    "ItemEnvelope",
+    "NewBatch",
+    "Sources",
+    "from_body",
+    "from_file",
+    "from_values",
+    "write_items",
+]
 
 _ENVELOPE: Final = frozenset({"input", "fairness_key", "metadata"})
 _IN_A_ROW: Final = 3
 
 
-class BatchEnvelope(BaseModel):
+class BatchEnvelope(Strict):
     """The body of `POST /api/v1/batches` but for its items."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kind: str
     input_file: str | None = Field(None, pattern=r"^upload_[0-9a-z]{26}$", description="An upload of JSON lines")
@@ -53,13 +61,18 @@ class NewBatch(BatchEnvelope):
     An item is an input of the kind, or an object with `input` and, as wished, `fairness_key` and `metadata`.
     """
 
-    items: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=limits.BATCH_ITEMS_MAX)
+    items: (
+        Annotated[
+            list[dict[str, Any]],
+            Field(min_length=1, max_length=limits.BATCH_ITEMS_MAX),
+            at_most(limits.BATCH_ITEMS_MAX),
+        ]
+        | None
+    ) = None
 
 
-class ItemEnvelope(BaseModel):
+class ItemEnvelope(Strict):
     """An item that says more than its input."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     input: dict[str, Any]
     fairness_key: str | None = Field(None, min_length=1, max_length=limits.FAIRNESS_KEY_LENGTH_MAX)

@@ -88,6 +88,8 @@ class _Body:
         """The next piece; once the body has ended, whatever comes then."""
         if self.ended:
             return await self.source()
+        if (fits := self.scope.get("arqade.body_bytes_max")) is not None:  # the route's own, known by now
+            self.bytes_max = min(self.bytes_max, fits)
         if self.declared is not None and self.declared > self.bytes_max:
             raise self._too_large(_CLOSE if self.declared > limits.BODY_DISCARD_BYTES_MAX else {})
         message = await self._next()

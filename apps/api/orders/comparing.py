@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from apps.api.orders.order import Envelope, Order, apply, kind_named
 from apps.api.request import Request
@@ -15,14 +15,13 @@ from libs.admission.admit import Application
 from libs.comparisons.comparison import Variant
 from libs.errors import Refusal
 from libs.ids import new_id
+from libs.strict import Strict, at_most
 
 __all__ = ["NewComparison", "NewVariant", "ordered_variants"]
 
 
-class NewVariant(BaseModel):
+class NewVariant(Strict):
     """A variant: what it changes of the common input, as a JSON merge patch (RFC 7396)."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     name: str = Field(min_length=1, max_length=limits.VARIANT_NAME_LENGTH_MAX)
     input: dict[str, Any] = Field(default_factory=dict)
@@ -32,7 +31,11 @@ class NewComparison(Order):
     """The body of `POST /api/v1/comparisons`: what all variants share, and the variants."""
 
     kind: str = "generate"
-    variants: list[NewVariant] = Field(min_length=limits.COMPARED_MIN, max_length=limits.COMPARED_MAX)
+    variants: Annotated[
+        list[NewVariant],
+        Field(min_length=limits.COMPARED_MIN, max_length=limits.COMPARED_MAX),
+        at_most(limits.COMPARED_MAX),
+    ]
 
     @field_validator("variants")
     @classmethod

@@ -8,6 +8,7 @@ import orjson
 from pydantic import AfterValidator, Field
 
 from libs import limits
+from libs.strict import at_most
 
 __all__ = ["Metadata"]
 
@@ -19,4 +20,9 @@ def _small(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 #: Bounded in members and in bytes: it lies in Redis for as long as the job does.
-Metadata = Annotated[dict[str, Any], Field(max_length=limits.METADATA_MEMBERS_MAX), AfterValidator(_small)]
+Metadata = Annotated[
+    dict[str, Any],
+    Field(max_length=limits.METADATA_MEMBERS_MAX),
+    AfterValidator(_small),
+    at_most(limits.METADATA_MEMBERS_MAX),
+]

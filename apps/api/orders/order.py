@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AwareDatetime, BeforeValidator, Field, create_model
 
+from apps.api.json_text import Ceilings
 from apps.api.orders.metadata import Metadata
 from apps.api.orders.outside import require_urls, stowed
 from apps.api.orders.webhook import JobWebhook, hook_of
@@ -25,9 +26,20 @@ from libs.errors import Refusal, invalid, pointer
 from libs.kinds import KINDS
 from libs.kinds.kind import Input, Kind
 from libs.kinds.result import result_digest
+from libs.strict import Strict
 from libs.webhooks.hook import Hook
 
-__all__ = ["BODIES", "Envelope", "Order", "apply", "idempotency_of", "kind_named", "order_of"]
+__all__ = [
+    "ANY_ORDER",
+    "BODIES",
+    "Envelope",
+    "Order",
+    "apply",
+    "idempotency_of",
+    "kind_named",
+    "order_of",
+    "taken_of",
+]
 
 _IDEMPOTENCY_KEY = re.compile(r'"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e][\x21-\x7e]{0,254})')
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]", re.ASCII)
@@ -43,10 +55,8 @@ def _time(value: Any) -> Any:
     return value
 
 
-class Order(BaseModel):
+class Order(Strict):
     """What every order may say of its jobs."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     kind: str
     input: dict[str, Any] = Field(default_factory=dict)
@@ -72,6 +82,22 @@ def _envelope_of(kind: Kind[Any]) -> type[Envelope]:
 
 #: What the body of `POST /api/v1/jobs` may be: the envelope of each kind, or the input of `generate` itself.
 BODIES = (*map(_envelope_of, KINDS.values()), KINDS[_FLAT_KIND].input)
+
+
+def taken_of(kind: Kind[Any]) -> Ceilings:
+    """What an order of the kind may have as a body."""
+    return Ceilings(kind.body_bytes_max, kind.body_values_max)
+
+
+def _widest(kinds: Iterable[Kind[Any]]) -> Ceilings:
+    taken = [taken_of(kind) for kind in kinds]
+    sizes = [one.bytes_max for one in taken]
+    bytes_max = None if None in sizes else max(size for size in sizes if size is not None)
+    return Ceilings(bytes_max, max(one.values_max for one in taken))
+
+
+#: What the order of a kind may have that is named in the body itself.
+ANY_ORDER = _widest(KINDS.values())
 
 
 def kind_named(name: str) -> Kind[Any]:

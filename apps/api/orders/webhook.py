@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from apps.api.request import Request
 from libs import limits
 from libs.egress import Target, UrlError, parse_target
 from libs.errors import invalid
+from libs.strict import Strict, at_most
 from libs.webhooks.endpoints import open_default
 from libs.webhooks.event import BATCH_EVENTS, DEFAULT_EVENTS, JOB_ENDINGS
 from libs.webhooks.hook import Hook, receiver_of
 
 __all__ = ["BatchWebhook", "EndpointChanges", "JobWebhook", "NewEndpoint", "hook_of", "target_of"]
 
+_EVENTS_MAX: Final = 32
 JobEvent = Literal[
     "job.scheduled", "job.queued", "job.running", "job.succeeded", "job.failed", "job.canceled", "job.expired"
 ]
@@ -28,42 +30,42 @@ Token = Annotated[
 Description = Annotated[str, Field(max_length=limits.WEBHOOK_DESCRIPTION_LENGTH_MAX)]
 
 
-class Body(BaseModel):
-    """What the bodies here have in common."""
-
-    model_config = {"extra": "forbid", "strict": True, "frozen": True}
-
-
-class JobWebhook(Body):
+class JobWebhook(Strict):
     """A webhook of one job: where its events go, its endings when nobody says which."""
 
     url: str
-    events: Annotated[list[JobEvent], Field(min_length=1, max_length=32)] = list(JOB_ENDINGS)
+    events: Annotated[list[JobEvent], Field(min_length=1, max_length=_EVENTS_MAX), at_most(_EVENTS_MAX)] = Field(
+        list(JOB_ENDINGS)
+    )
     bearer_token: Token | None = None
 
 
-class BatchWebhook(Body):
+class BatchWebhook(Strict):
     """A webhook of one batch: where its event goes, whichever it is when nobody says."""
 
     url: str
-    events: Annotated[list[BatchEvent], Field(min_length=1, max_length=32)] = list(BATCH_EVENTS)
+    events: Annotated[list[BatchEvent], Field(min_length=1, max_length=_EVENTS_MAX), at_most(_EVENTS_MAX)] = Field(
+        list(BATCH_EVENTS)
+    )
     bearer_token: Token | None = None
 
 
-class NewEndpoint(Body):
+class NewEndpoint(Strict):
     """POST /api/v1/webhooks."""
 
     url: str
-    events: Annotated[list[Event], Field(min_length=1, max_length=32)] = list(DEFAULT_EVENTS)
+    events: Annotated[list[Event], Field(min_length=1, max_length=_EVENTS_MAX), at_most(_EVENTS_MAX)] = Field(
+        list(DEFAULT_EVENTS)
+    )
     description: Description = ""
     bearer_token: Token | None = None
 
 
-class EndpointChanges(Body):
+class EndpointChanges(Strict):
     """PATCH /api/v1/webhooks/{id}; a bearer token of null takes it away."""
 
     url: str | None = None
-    events: Annotated[list[Event], Field(min_length=1, max_length=32)] | None = None
+    events: Annotated[list[Event], Field(min_length=1, max_length=_EVENTS_MAX), at_most(_EVENTS_MAX)] | None = None
     description: Description | None = None
     bearer_token: Token | None = None
     enabled: bool | None = None

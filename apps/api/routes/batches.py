@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from starlette.responses import RedirectResponse, Response
 
 from apps.api.answers import answer as answers
@@ -14,6 +14,7 @@ from apps.api.batches.file import load_input_file
 from apps.api.batches.order import BatchEnvelope, NewBatch, from_body, from_file, from_values
 from apps.api.batches.submission import SubmittedBatch, submit_batch
 from apps.api.body import read_object, read_text
+from apps.api.json_text import Ceilings
 from apps.api.lists.paging import bad_parameter, page, read_page
 from apps.api.lists.queries import ItemQuery, PageQuery
 from apps.api.orders.order import kind_named
@@ -33,20 +34,24 @@ from libs.batches.lookup import list_batches, load_batch
 from libs.batches.view import batch_view, item_view, results_url
 from libs.batches.waiting import until_ended
 from libs.errors import Refusal, invalid
+from libs.strict import Strict, at_most
 
 __all__ = ["ROUTES"]
 
 _PATH = "/api/v1/batches"
 _DETECT = "/api/v1/batch"
 _OK, _ACCEPTED, _FOUND = 200, 202, 302
+_MANY = Ceilings(None, limits.JSON_VALUES_MAX)
 
 
-class ImagesToDetect(BaseModel):
+class ImagesToDetect(Strict):
     """Images to find text in: each an address, the id of an upload, the image itself, or an input of `detect`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-    images: list[str | dict[str, Any]] = Field(min_length=1, max_length=limits.BATCH_IMAGES_MAX)
+    images: Annotated[
+        list[str | dict[str, Any]],
+        Field(min_length=1, max_length=limits.BATCH_IMAGES_MAX),
+        at_most(limits.BATCH_IMAGES_MAX),
+    ]
     webhook: BatchWebhook | None = None
 
 
@@ -191,7 +196,9 @@ def _no_batch() -> Refusal:
 
 
 ROUTES = (
-    route("POST", _PATH, submit, scope="jobs:write", bucket="submits", body=NewBatch, answers={202: Batch}),
+    route(
+        "POST", _PATH, submit, scope="jobs:write", bucket="submits", takes=_MANY, body=NewBatch, answers={202: Batch}
+    ),
     route(
         "GET",
         _PATH,
@@ -235,6 +242,7 @@ ROUTES = (
         detect,
         scope="jobs:write",
         bucket="submits",
+        takes=_MANY,
         body=ImagesToDetect,
         answers={200: DetectedBatch, 202: Batch},
     ),

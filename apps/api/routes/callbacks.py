@@ -12,6 +12,7 @@ from typing import Final
 from starlette.responses import Response
 
 from apps.api.body import read_bytes
+from apps.api.json_text import Ceilings
 from apps.api.request import Request
 from apps.api.routing import PUBLIC, route
 from libs.backends.prediction.callback import is_signed, job_of_token
@@ -38,4 +39,6 @@ async def call_back(request: Request) -> Response:
     return Response(status_code=_NO_CONTENT)
 
 
-ROUTES = [route("POST", "/callbacks/{token}", call_back, scope=PUBLIC, bucket=None, answers={204: ()})]
+ROUTES = [
+    route("POST", "/callbacks/{token}", call_back, scope=PUBLIC, bucket=None, takes=Ceilings(), answers={204: ()})
+]

@@ -13,6 +13,7 @@ from apps.api.body import read_object
 from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import PageQuery
 from apps.api.orders.comparing import NewComparison, ordered_variants
+from apps.api.orders.order import ANY_ORDER
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.api.routing import route
@@ -124,6 +125,7 @@ ROUTES = (
         submit,
         scope="jobs:write",
         bucket="submits",
+        takes=ANY_ORDER,
         body=NewComparison,
         answers={202: ComparedJobs},
     ),

@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from apps.api.answers.answer import StreamToken
 from apps.api.body import read_object
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import FORM, route
 from apps.api.streams.event_stream import EventStream
 from apps.api.streams.following import follow, read_event_id
 from apps.api.streams.tokens import TOKEN_S, create_stream_token
 from apps.api.validation import validated
+from libs.strict import Strict
 
 __all__ = ["ROUTES"]
 
 _CREATED, _NO_CONTENT = 201, 204
 
 
-class StreamTokenRequest(BaseModel):
+class StreamTokenRequest(Strict):
     """Which job the token is for."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     job_id: str
 
@@ -68,6 +66,7 @@ ROUTES = (
         create_token,
         scope="jobs:read",
         bucket="reads",
+        takes=FORM,
         body=StreamTokenRequest,
         answers={201: StreamToken},
         refuses=["not_found"],

@@ -9,7 +9,7 @@ from apps.api.body import read_object
 from apps.api.lists.job_filter import wanted_jobs
 from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import JobQuery
-from apps.api.orders.order import BODIES, Envelope, order_of
+from apps.api.orders.order import ANY_ORDER, BODIES, Envelope, order_of
 from apps.api.orders.submission import answer_submitted, submit
 from apps.api.orders.waiting import preferred_wait_s
 from apps.api.request import Request
@@ -89,6 +89,7 @@ ROUTES = (
         submit_job,
         scope="jobs:write",
         bucket="submits",
+        takes=ANY_ORDER,
         body=BODIES,
         answers={202: answers.Job, 201: answers.Job},
     ),

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from apps.api.answers.answer import Job
 from apps.api.body import read_object
-from apps.api.orders.order import Envelope
+from apps.api.orders.order import Envelope, taken_of
 from apps.api.orders.submission import answer_submitted, submit
 from apps.api.orders.waiting import WAIT_S_MAX, preferred_wait_s
 from apps.api.request import Request
@@ -66,6 +66,7 @@ _RUNS = tuple(
         _run(name),
         scope="jobs:write",
         bucket="submits",
+        takes=taken_of(kind),
         body=kind.input,
         answers={200: Job, 202: Job},
     )
@@ -80,6 +81,7 @@ ROUTES = (
         submit_ocr,
         scope="jobs:write",
         bucket="submits",
+        takes=taken_of(KINDS["ocr"]),
         body=KINDS["ocr"].input,
         answers={200: Job, 202: Job},
     ),

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.responses import Response
 
 from apps.api.answers.answer import FetchedUpload, NewUploadUrl
 from apps.api.body import read_object
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import FORM, route
 from apps.api.validation import validated
 from apps.api.views.user import upload_view
 from libs.artifacts.announce import create_upload
 from libs.artifacts.multipart import part_bytes_of
 from libs.artifacts.uploads import complete_upload, discard_upload, load_upload
 from libs.errors import Refusal
+from libs.strict import Strict
 
 __all__ = ["ROUTES"]
 
 
-class NewUpload(BaseModel):
+class NewUpload(Strict):
     """What a caller says of a file before sending it."""
-
-    model_config = {"extra": "forbid", "strict": True, "frozen": True}
 
     filename: str
     content_type: str
@@ -100,6 +99,7 @@ ROUTES = [
         scope="uploads:write",
         bucket="uploads",
         aliases=["/api/uploads/initiate"],
+        takes=FORM,
         body=NewUpload,
         answers={201: NewUploadUrl},
         refuses=["feature_disabled", "storage_exceeded"],

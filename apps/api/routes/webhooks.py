@@ -19,7 +19,7 @@ from apps.api.lists.queries import PageQuery
 from apps.api.orders.webhook import EndpointChanges, NewEndpoint, target_of
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import FORM, route
 from apps.api.validation import validated
 from libs.errors import Refusal
 from libs.webhooks.deliveries import count_pending, list_deliveries, load_delivery, redeliver, send_ping
@@ -181,6 +181,7 @@ ROUTES = (
         create,
         scope=_WRITE,
         bucket="reads",
+        takes=FORM,
         body=NewEndpoint,
         answers={201: NewSecret},
         refuses=_CONFLICT,
@@ -202,6 +203,7 @@ ROUTES = (
         change,
         scope=_WRITE,
         bucket="reads",
+        takes=FORM,
         body=EndpointChanges,
         answers={200: Endpoint},
         refuses=_CONFLICT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, Field
 from starlette.responses import Response
 
 from apps.api.answers.admin import ApiKey, Minted
@@ -14,7 +14,7 @@ from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import UserQuery
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import FORM, route
 from apps.api.validation import validated
 from apps.api.views.user import api_key_view
 from libs.access.api_key import DEFAULT_SCOPES
@@ -25,17 +25,13 @@ from libs.access.plans import load_limits
 from libs.access.users import load_user
 from libs.errors import invalid
 from libs.limits import API_KEY_NAME_LENGTH_MAX, API_KEY_NETWORKS_MAX, OVERLAP_S, OVERLAP_S_MAX
+from libs.strict import Strict, at_most
 
 __all__ = ["ROUTES", "NewApiKey"]
 
 _DAY_S = 86_400
 _EXPIRES_IN_DAYS_MAX = 3_650
-
-
-class Body(BaseModel):
-    """What the bodies here have in common."""
-
-    model_config = {"extra": "forbid", "strict": True, "frozen": True}
+_SCOPES_MAX = 32
 
 
 def _network(text: str) -> str:
@@ -48,10 +44,11 @@ Days = Annotated[int, Field(ge=1, le=_EXPIRES_IN_DAYS_MAX)]
 Networks = Annotated[
     list[Annotated[str, Field(max_length=64), AfterValidator(_network)]],
     Field(max_length=API_KEY_NETWORKS_MAX),
+    at_most(API_KEY_NETWORKS_MAX),
 ]
 
 
-class OwnLimits(Body):
+class OwnLimits(Strict):
     """Rates of a key itself, at most those of its user."""
 
     submits_per_minute: Rate | None = None
@@ -63,18 +60,18 @@ class OwnLimits(Body):
         return {name.removesuffix("_per_minute"): rate for name, rate in self if rate is not None}
 
 
-class NewApiKey(Body):
+class NewApiKey(Strict):
     """POST /admin/api-keys."""
 
     user_id: str
     name: Annotated[str, Field(min_length=1, max_length=API_KEY_NAME_LENGTH_MAX)]
-    scopes: Annotated[list[str], Field(min_length=1, max_length=32)] | None = None
+    scopes: Annotated[list[str], Field(min_length=1, max_length=_SCOPES_MAX), at_most(_SCOPES_MAX)] | None = None
     expires_in_days: Days | None = None
     limits: OwnLimits = OwnLimits()
-    addresses: Networks = []
+    addresses: Networks = Field([])
 
 
-class Rotation(Body):
+class Rotation(Strict):
     """POST /admin/api-keys/{id}/rotate; the body may be left out."""
 
     overlap_seconds: Annotated[int, Field(ge=0, le=OVERLAP_S_MAX)] = OVERLAP_S
@@ -167,6 +164,7 @@ ROUTES = [
         create,
         scope="admin",
         bucket="reads",
+        takes=FORM,
         body=NewApiKey,
         answers={201: Minted},
         refuses=["not_found", "conflict"],
@@ -189,6 +187,7 @@ ROUTES = [
         rotate,
         scope="admin",
         bucket="reads",
+        takes=FORM,
         body=(Rotation, None),
         answers={201: Minted},
         refuses=["conflict"],

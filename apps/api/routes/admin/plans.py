@@ -11,7 +11,7 @@ from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import FORM, route
 from apps.api.validation import validated
 from libs.access.plan import Limits
 from libs.access.plan_numbers import PLAN_NAME, AllNumbers, numbers_of
@@ -65,6 +65,7 @@ ROUTES = [
         put,
         scope="admin",
         bucket="reads",
+        takes=FORM,
         body=AllNumbers,
         answers={200: admin_answers.Plan},
     ),

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.responses import Response
 
 from apps.api.answers.admin import User
@@ -16,7 +16,7 @@ from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import UsersQuery
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import FORM, route
 from apps.api.validation import validated
 from apps.api.views.user import user_view
 from libs import limits
@@ -25,17 +25,12 @@ from libs.access.users import begin_erasure, create_user, find_user_by_email, li
 from libs.accounts.erase import erase_user
 from libs.accounts.reshare import reshare_user
 from libs.errors import Refusal, Unavailable
+from libs.strict import Strict
 
 __all__ = ["ROUTES", "NewUser"]
 
 _ERASE_S_MAX = 5.0
 _NO_CONTENT, _ACCEPTED = 204, 202
-
-
-class Body(BaseModel):
-    """What the bodies here have in common."""
-
-    model_config = {"extra": "forbid", "strict": True, "frozen": True}
 
 
 def _lower(value: Any) -> Any:
@@ -56,7 +51,7 @@ Email = Annotated[str, Field(max_length=limits.EMAIL_LENGTH_MAX), AfterValidator
 PlanName = Annotated[str, BeforeValidator(_lower), Field(pattern=f"^{PLAN_NAME.pattern}$")]
 
 
-class NewUser(Body):
+class NewUser(Strict):
     """POST /admin/users."""
 
     email: Email
@@ -64,7 +59,7 @@ class NewUser(Body):
     overrides: SomeNumbers | None = None
 
 
-class UserChange(Body):
+class UserChange(Strict):
     """PATCH /admin/users/{id}: what is absent stays; `overrides` replaces all former ones."""
 
     role: PlanName | None = None
@@ -152,6 +147,7 @@ ROUTES = [
         create,
         scope="admin",
         bucket="reads",
+        takes=FORM,
         body=NewUser,
         answers={201: User},
         refuses=["conflict"],
@@ -164,6 +160,7 @@ ROUTES = [
         change,
         scope="admin",
         bucket="reads",
+        takes=FORM,
         body=UserChange,
         answers={200: User},
         refuses=["conflict"],

@@ -11,7 +11,7 @@ from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import PageQuery
 from apps.api.request import Request
 from apps.api.responses import Json
-from apps.api.routing import route
+from apps.api.routing import GRAPH, route
 from apps.api.validation import validated
 from apps.api.views.workflow import version_view, workflow_view
 from libs.errors import Refusal
@@ -108,6 +108,7 @@ ROUTES = [
         create,
         scope="admin",
         bucket="reads",
+        takes=GRAPH,
         body=NewWorkflow,
         answers={201: WorkflowVersion},
         refuses=["conflict"],
@@ -129,6 +130,7 @@ ROUTES = [
         revise,
         scope="admin",
         bucket="reads",
+        takes=GRAPH,
         body=Definition,
         answers={201: WorkflowVersion},
         refuses=["conflict"],

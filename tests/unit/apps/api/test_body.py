@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import Message
 
-from apps.api.body import parse_json, read_json, read_object
+from apps.api.body import parse_json, parse_large, read_json, read_object
+from apps.api.json_text import Ceilings
+from apps.api.routing import Route
 from libs import limits
 from libs.errors import Refusal
 
@@ -151,3 +156,59 @@ def test_a_colon_in_a_text_or_a_space_before_one_hides_no_member_that_is_there_t
 @pytest.mark.parametrize("text", ['{"a":"https://b/c","d" : "\\":"}', '{"\\":":1,"b":[{"c":":"}]}'])
 def test_colons_in_texts_are_texts(text: str) -> None:
     assert parse_json(text.encode()) == orjson.loads(text)
+
+
+async def through_route(text: bytes, takes: Ceilings) -> object:
+    route = Route("POST", "/x", no_endpoint, "public", None, takes=takes)
+    asked = request(text, (b"content-type", b"application/json"))
+    asked.scope["arqade.route"] = route
+    return await read_json(asked)
+
+
+async def no_endpoint(_request: object) -> Response:
+    raise AssertionError
+
+
+@pytest.mark.parametrize("padding", [0, limits.BODY_SMALL_BYTES_MAX], ids=["small", "large"])
+async def test_a_route_takes_as_many_values_as_it_says_and_no_more(padding: int) -> None:
+    def body(values: int) -> bytes:
+        return b"[" + b"1," * (values - 1) + b"1]" + b" " * padding
+
+    assert await through_route(body(10), Ceilings(None, 10)) == [1] * 10
+    with pytest.raises(Refusal, match="more than 10 values"):
+        await through_route(body(11), Ceilings(None, 10))
+
+
+async def test_no_tree_is_built_of_what_is_past_a_ceiling(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_text: bytes) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("apps.api.body.orjson.loads", never)
+    for text in (b"[" * 1_000_000, b"[" + b"0," * 400_000 + b"0]", b'{"a":' * 40 + b" " * 20_000):
+        with pytest.raises(Refusal):
+            await through_route(text, Ceilings(None, 50_000))
+
+
+async def test_others_get_their_turn_while_a_large_body_is_looked_through() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    await parse_large(orjson.dumps({"text": "x" * 1_000_000}), Ceilings())
+    waiting.cancel()
+    assert turns >= 1_000_000 // limits.BODY_SMALL_BYTES_MAX
+
+
+@pytest.mark.parametrize("twice", ['{"a":1,"a":2}', '{"b":{"a":1,"\\u0061":2}}', '[{"a":":"},{"a":":","a":1}]'])
+async def test_a_member_that_is_twice_in_a_large_body_is_refused_too(twice: str) -> None:
+    with pytest.raises(Refusal, match="there twice"):
+        await parse_large(f'[{twice},"{"x" * 20_000}"]'.encode(), Ceilings())
+    assert await parse_large(f'[{{"a":":","b":1}},"{"x" * 20_000}"]'.encode(), Ceilings()) == [
+        {"a": ":", "b": 1},
+        "x" * 20_000,
+    ]

@@ -20,6 +20,7 @@ async def read(
     declared: bytes | None = None,
     *,
     bytes_max: int = 10,
+    route_max: int | None = None,
     ends: bool = True,
     idle_s: float = 5,
     budget: Budget | None = None,
@@ -36,6 +37,7 @@ async def read(
 
     async def endpoint(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal found
+        scope["arqade.body_bytes_max"] = route_max
         found = await read_bytes(receive)
 
     async def send(message: Message) -> None:
@@ -225,3 +227,11 @@ SCOPE: Scope = {"type": "http", "headers": [], "client": ("192.0.2.1", 1)}
 
 async def nothing_is_sent(message: Message) -> None:
     raise AssertionError("nothing is sent")
+
+
+async def test_a_route_that_takes_less_says_so() -> None:
+    assert await read([b"12345"], b"5", route_max=5) == b"12345"
+    refused = await refusal([], b"6", route_max=5)
+    assert (refused.code, refused.detail) == ("body_too_large", "A body has at most 5 bytes")
+    assert (await refusal([b"123", b"456"], route_max=5)).code == "body_too_large"
+    assert (await refusal([], b"11", route_max=50)).code == "body_too_large"  # none takes more than the process
