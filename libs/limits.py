@@ -8,6 +8,8 @@ __all__ = [
     "API_KEYS_MAX",
     "API_KEY_NAME_LENGTH_MAX",
     "API_KEY_NETWORKS_MAX",
+    "ATTEMPT_BYTES",
+    "ATTEMPT_VALUES",
     "BATCHES_UNFINISHED_MAX",
     "BATCH_BLOCK_ITEMS",
     "BATCH_CHUNK_ITEMS",
@@ -124,6 +126,10 @@ ORDER_VALUES_MAX: Final = 10_000
 #: A body with a graph: 200 nodes with all the inputs they may have, each a link, and each character escaped.
 GRAPH_BYTES_MAX: Final = 2 * 1024 * 1024
 GRAPH_VALUES_MAX: Final = 50_000
+
+#: A refused submission costs one attempt, and one more for so many bytes and for so many values that were read of it.
+ATTEMPT_BYTES: Final = 256 * 1024
+ATTEMPT_VALUES: Final = 5_000
 
 #: Errors told of one body, and how long a text of ours that quotes the client may get.
 VALIDATION_ERRORS_MAX: Final = 50

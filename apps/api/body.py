@@ -47,7 +47,7 @@ async def read_object_if_any(request: Request) -> dict[str, Any]:
     if not text:
         return {}
     _refuse_other_types(request)
-    return _object(await _parse(text, ceilings_of(request)))
+    return _object(await _parse(request, text))
 
 
 def _object(body: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ async def read_json(request: Request) -> Any:
 
     Refuses `unsupported_media_type`, `malformed_request`, `body_too_large` and `request_timeout`.
     """
-    return await _parse(await read_text(request), ceilings_of(request))
+    return await _parse(request, await read_text(request))
 
 
 def ceilings_of(request: Request) -> Ceilings:
@@ -105,8 +105,15 @@ async def read_bytes(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
-async def _parse(text: bytes, ceilings: Ceilings) -> Any:
-    return parse_json(text, ceilings) if len(text) <= _SMALL_BYTES else await parse_large(text, ceilings)
+async def _parse(request: Request, text: bytes) -> Any:
+    ceilings = ceilings_of(request)
+    if len(text) <= _SMALL_BYTES:
+        return parse_json(text, ceilings)
+    look = Look(text, ceilings)
+    try:
+        return await _parse_seen(text, look, ceilings)
+    finally:
+        request.scope["arqade.values_read"] = look.values  # what it is charged for if it is refused
 
 
 def parse_json(text: bytes, ceilings: Ceilings = _ANY) -> Any:
@@ -129,7 +136,10 @@ async def parse_large(text: bytes, ceilings: Ceilings) -> Any:
 
     Refuses: see `parse_json`.
     """
-    look = Look(text, ceilings)
+    return await _parse_seen(text, Look(text, ceilings), ceilings)
+
+
+async def _parse_seen(text: bytes, look: Look, ceilings: Ceilings) -> Any:
     for _ in look.windows():
         await asyncio.sleep(0)
     value = _loads(text)

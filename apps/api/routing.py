@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from apps.api.attempting import attempted
 from apps.api.json_text import Ceilings
 from apps.api.lists.queries import refuse_unknown
 from apps.api.request import Request
@@ -51,8 +52,8 @@ class Route:
     """One method on one path, under one or more names.
 
     `scope` is a scope of API keys, PUBLIC or ANY_KEY. `bucket` is what a request spends from: `reads` and `uploads` are
-    taken before the endpoint is called, `submits` by admission itself; None spends nothing. `takes` is how large a body
-    may be; who is sent a body all the same where none is wanted does not read it.
+    taken before the endpoint is called, `submits` by admission itself, after an attempt; None spends nothing.
+    `takes` is how large a body may be; where none is wanted, none is read.
 
     The rest is for the OpenAPI document: `body` is what it takes, one of several models, with None where it may be left
     out; `query` what it may be asked; `answers` what it answers by status, one of several or nothing; `refuses` the
@@ -140,7 +141,10 @@ class Table:
             await _let_in(chosen, request)
         if chosen.query is not None:
             refuse_unknown(request, chosen.query)
-        response = await chosen.endpoint(request)
+        if chosen.bucket == "submits":
+            response = await attempted(chosen.endpoint, scope, receive, send)
+        else:
+            response = await chosen.endpoint(request)
         await response(scope, receive, send)
         return None
 

@@ -22,6 +22,7 @@ from libs.access.failures import Failures
 from libs.access.last_used import LastUsed
 from libs.access.pepper import Peppers
 from libs.access.streams import Streams
+from libs.admission.attempts import Attempts
 from libs.admission.rate import RateRule
 from libs.backends.paper import PageCounter
 from libs.egress import Rules
@@ -54,6 +55,7 @@ class ApiState:
     machine: Machine = field(default_factory=Machine)
     streams: Streams = field(init=False)
     waker: Waker = field(init=False)
+    attempts: Attempts = field(default_factory=Attempts)
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.settings.bytes_in_flight_max, self.metrics)

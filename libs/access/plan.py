@@ -21,6 +21,7 @@ class Limits:
     A retention of less than a day counts as a day (`libs.jobs.job.RETENTION_S_MIN`).
     A unit is a picture, a page, an item. `weight` is the share of a contended queue.
     `stored_bytes_max` bounds what is in the object store: uploads, and artifacts until the end of their retention.
+    `attempts_per_submit`: how often a submission may be tried for each that may be admitted; refused ones cost more.
     `shares_results`: known results are those of all users of the plan, not the user's own alone.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     weight: int
     stored_bytes_max: int | None = None
     shares_results: bool = False
+    attempts_per_submit: int = 20
 
     def overridden(self, overrides: Mapping[str, Any]) -> Limits:
         """These limits with some numbers replaced; unknown names raise TypeError."""

@@ -23,6 +23,7 @@ Count = Annotated[int, Field(ge=0, le=_MANY)]
 #: A rate of none a minute would be no rate; who is to do nothing is suspended. So with slots: without any, what waits
 #: at a provider could not even be fetched, and what is paid for already would never end.
 Rate = Annotated[int, Field(ge=1, le=1_000_000)]
+Attempts = Annotated[int, Field(ge=1, le=1_000)]
 Weight = Annotated[int, Field(ge=1, le=1_000)]
 Slots = Annotated[int, Field(ge=1, le=100_000)]
 UrlLife = Annotated[int, Field(ge=60, le=_WEEK_S)]
@@ -44,6 +45,7 @@ class AllNumbers(Strict):
     weight: Weight
     stored_bytes_max: Count | None = None
     shares_results: bool = False
+    attempts_per_submit: Attempts = 20
 
     def limits(self) -> Limits:
         """The plan."""
@@ -72,6 +74,7 @@ class SomeNumbers(Strict):
     weight: Weight = 1
     stored_bytes_max: Count | None = None
     shares_results: bool = False
+    attempts_per_submit: Attempts = 20
 
     def given(self) -> dict[str, int | None]:
         """The numbers that were given."""

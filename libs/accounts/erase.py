@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import get_args
 
 from libs.access.user import User
 from libs.access.users import end_erasure, load_user
 from libs.accounts.usage import DAYS_MAX, MONTHS_MAX, days, months, today
+from libs.admission.rate import Bucket
 from libs.archive.erasure import erase_archive
 from libs.artifacts.erasure import erase_uploads
 from libs.artifacts.objects import Objects
@@ -95,7 +97,7 @@ async def _forget_usage(store: Store, user: User) -> None:
         *[period.key(store, user.id) for period in days(tomorrow, DAYS_MAX + 2)],
         *[period.key(store, user.id) for period in months(tomorrow, MONTHS_MAX + 2)],
         *[f"{keys.share}{user.id}:{queue}" for queue in QUEUES],
-        *[f"{keys.rate}{user.id}:{bucket}" for bucket in ("submits", "reads", "uploads")],
+        *[f"{keys.rate}{user.id}:{bucket}" for bucket in get_args(Bucket)],
         keys.ledger + user.id,
         keys.finished + user.id,
     ]

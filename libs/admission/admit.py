@@ -68,6 +68,8 @@ class Application:
     traceparent: str | None = None
     retry_of: str | None = None
     result: str | None = None
+    #: Attempts at a submission that its script is to count: this one, and those that no script has counted yet.
+    tried: int = 1
     #: What of the fleet the job needs, as `libs.backends.fleet.needs` writes it; empty where it needs none.
     needs: str = ""
     hook: Hook | None = None
@@ -189,6 +191,8 @@ def _arguments(
         wanted.idempotency or "",
         wanted.fingerprint,
         *submit_rate(caller, rate_rule),
+        caller.limits.attempts_per_submit,
+        wanted.tried,
         -1 if limits.units_per_day is None else limits.units_per_day,
         limits.queued_max,
         queue_rule.size_max,

@@ -10,9 +10,10 @@ from libs.errors import Refusal
 from libs.jobs.scripts import TAKE
 from libs.store.client import Store
 
-__all__ = ["Bucket", "Rate", "RateRule", "RefusedRate", "take"]
+__all__ = ["Bucket", "Rate", "RateRule", "RefusedRate", "refused", "take"]
 
-Bucket = Literal["submits", "reads", "uploads"]
+#: `attempts` hold a multiple of the submits (`libs.admission.attempts`).
+Bucket = Literal["submits", "reads", "uploads", "attempts"]
 _S = 1_000_000
 
 
@@ -32,6 +33,8 @@ class RateRule:
     def limit(self, caller: Caller, bucket: Bucket) -> int:
         """Tokens the caller's bucket holds."""
         limits = caller.limits
+        if bucket == "attempts":
+            return self.limit(caller, "submits") * limits.attempts_per_submit
         per_minute = {
             "submits": limits.submits_per_minute,
             "reads": limits.reads_per_minute,
@@ -68,14 +71,22 @@ def refused(code: str, detail: str, rates: tuple[Rate, ...], policy: str, retry_
     return refusal
 
 
-async def take(store: Store, caller: Caller, bucket: Bucket, rule: RateRule, *, spend: int = 1) -> Rate:
+async def take(
+    store: Store, caller: Caller, bucket: Bucket, rule: RateRule, *, spend: int = 1, used: bool = False
+) -> Rate:
     """Take one token (or look, with `spend=0`) in one round trip that also checks the api key.
+
+    What was `used` already is taken whether there is as much or not.
 
     Raises Refusal `invalid_token` when the key was revoked or expired, or its user suspended, and RefusedRate
     `rate_limited` when the bucket is empty. Source of the algorithm: GCRA, ITU-T I.371.
     """
     limit = rule.limit(caller, bucket)
-    reply = await store.run(TAKE, (), (caller.user_id, caller.digest, bucket, spend, limit, rule.window_s * _S))
+    tries = caller.limits.attempts_per_submit if bucket == "attempts" else ""
+    window_us = rule.window_s * _S
+    reply = await store.run(
+        TAKE, (), (caller.user_id, caller.digest, bucket, spend, limit, window_us, tries, int(used))
+    )
     if reply[0] == b"invalid_token":
         raise Refusal("invalid_token")
     limit = int(reply[4])  # of the api key's own bucket, when that is the one that runs out first

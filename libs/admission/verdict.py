@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from libs.access.caller import Caller
-from libs.admission.rate import Rate, RateRule, refused
+from libs.admission.attempts import POLICY, no_attempts
+from libs.admission.rate import Rate, RateRule, RefusedRate, refused
 from libs.artifacts.storage import storage_exceeded
 from libs.errors import Refusal
 
@@ -41,9 +42,7 @@ def refusal_of(reply: list[Any], caller: Caller, rates: tuple[Rate, ...], *, det
         case "idempotency_key_reused":
             return Refusal(code, f"This idempotency key made {_named(reply[EXTRA].decode())} from another body")
         case "rate_limited":
-            submits = rates[0]
-            told = f"At most {submits.limit} submissions in {submits.window_s} seconds"
-            return refused(code, told, rates, "submits", int(float(reply[EXTRA])) / _US)
+            return _too_fast(rates, int(float(reply[EXTRA])) / _US, reply[EXTRA + 1], limits.attempts_per_submit)
         case "queue_limit":
             told = detail or f"At most {limits.queued_max} of your jobs may wait at once"
             return refused(code, told, rates, "queued", _drain_s(limits.queued_max))
@@ -54,6 +53,15 @@ def refusal_of(reply: list[Any], caller: Caller, rates: tuple[Rate, ...], *, det
             return storage_exceeded(limits.stored_bytes_max)
         case _:
             return _not_now(code, reply)
+
+
+def _too_fast(rates: tuple[Rate, ...], wait_s: float, bucket: bytes, tries: int) -> RefusedRate:
+    submits = rates[0]
+    if bucket == b"attempts":
+        limit = submits.limit * tries
+        return no_attempts(Rate(POLICY, limit, 0, submits.window_s, wait_s), wait_s)
+    told = f"At most {submits.limit} submissions in {submits.window_s} seconds"
+    return refused("rate_limited", told, rates, "submits", wait_s)
 
 
 def _not_now(code: str, reply: list[Any]) -> Refusal:

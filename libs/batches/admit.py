@@ -39,6 +39,8 @@ class BatchApplication:
     fingerprint: str = ""
     traceparent: str | None = None
     hook: Hook | None = None
+    #: As that of a job's application.
+    tried: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ def _arguments(
         wanted.idempotency or "",
         wanted.fingerprint,
         *submit_rate(caller, rate_rule),
+        caller.limits.attempts_per_submit,
+        wanted.tried,
         -1 if quota is None else quota,
         limits.BATCHES_UNFINISHED_MAX,
         queue_rule.size_max,

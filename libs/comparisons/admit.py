@@ -89,6 +89,8 @@ def _arguments(
         first.idempotency or "",
         first.fingerprint,
         *submit_rate(caller, rate_rule),
+        caller.limits.attempts_per_submit,
+        first.tried,
         -1 if limits.units_per_day is None else limits.units_per_day,
         limits.queued_max,
         queue_rule.size_max,

@@ -61,8 +61,8 @@ def section(page: str, heading: str) -> str:
 
 
 def plan_row(name: str, plan: Limits) -> list[str]:
-    counted = (plan.units_per_day, plan.slots, plan.submits_per_minute, plan.reads_per_minute, plan.uploads_per_minute)
-    numbers = (*counted, plan.queued_max, plan.pictures_per_job)
+    counted = (plan.units_per_day, plan.slots, plan.submits_per_minute, plan.attempts_per_submit)
+    numbers = (*counted, plan.reads_per_minute, plan.uploads_per_minute, plan.queued_max, plan.pictures_per_job)
     told = ["unlimited" if number is None else f"{number:,}" for number in numbers]
     return [
         name,

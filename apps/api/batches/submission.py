@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from apps.api.attempting import attempts_due
 from apps.api.batches.order import BatchEnvelope, Sources, write_items
 from apps.api.orders.order import idempotency_of, kind_named
 from apps.api.orders.webhook import hook_of
@@ -79,16 +80,18 @@ async def _write_and_admit(
     try:
         await write_items(request, route, wanted, sources, writer)
         unused = False  # until an answer is heard, the batch may be there: if it is not, a worker removes its items
-        admission = await admit_batch(
-            request.home,
-            caller,
-            application,
-            resources.queue_rule,
-            request.api.rate_rule,
-            batch_id=batch_id,
-            items=writer.count,
-            units=writer.units,
-        )
+        with attempts_due(request) as due:
+            admission = await admit_batch(
+                request.home,
+                caller,
+                replace(application, tried=due.count),
+                resources.queue_rule,
+                request.api.rate_rule,
+                batch_id=batch_id,
+                items=writer.count,
+                units=writer.units,
+            )
+            due.counted = not admission.replayed
         unused = admission.replayed
     except Refusal:
         unused = True

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from apps.api.attempting import attempts_due
 from apps.api.orders.order import Envelope, apply
 from apps.api.orders.waiting import wait_for_end
 from apps.api.request import Request
@@ -50,9 +51,12 @@ async def submit(
     wanted = await apply(request, route, body, envelope, at, retry_of=retry_of, hook=hook)
     caller, resources = request.caller, request.resources
     try:
-        admission = await admit_or_know(
-            request.home, resources.objects, caller, wanted, resources.queue_rule, api.rate_rule
-        )
+        with attempts_due(request) as due:
+            wanted = replace(wanted, tried=due.count)
+            admission = await admit_or_know(
+                request.home, resources.objects, caller, wanted, resources.queue_rule, api.rate_rule
+            )
+            due.counted = not admission.replayed
     except RefusedRate as refusal:
         request.show(refusal.rates)
         raise

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from starlette.responses import Response
 
 from apps.api.answers import answer as answers
 from apps.api.answers.comparison import ComparedJobs, Comparison
+from apps.api.attempting import attempts_due
 from apps.api.body import read_object
 from apps.api.lists.paging import page, read_page
 from apps.api.lists.queries import PageQuery
@@ -51,9 +53,12 @@ async def _admit(request: Request, body: dict[str, Any], wanted: NewComparison) 
     variants, orders = await ordered_variants(request, _PATH, body, wanted)
     resources = request.resources
     try:
-        admission = await admit_comparison(
-            request.home, request.caller, variants, orders, resources.queue_rule, request.api.rate_rule
-        )
+        with attempts_due(request) as due:
+            orders[0] = replace(orders[0], tried=due.count)
+            admission = await admit_comparison(
+                request.home, request.caller, variants, orders, resources.queue_rule, request.api.rate_rule
+            )
+            due.counted = not admission.replayed
     except RefusedRate as refusal:
         request.show(refusal.rates)
         raise

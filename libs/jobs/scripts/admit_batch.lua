@@ -6,30 +6,31 @@
 --
 -- ARGV  1 batch id       2 user           3 digest of the api key   4 queue         5 kind
 --       6 items          7 units of all   8 deadline, ms from now   9 idempotency digest or ''
---      10 fingerprint   11 submits a window, 0 = no limit          12 window, µs   13 units a day, -1 = no limit
---      14 unfinished batches of the user at most                   15 jobs in the queue at most
---      16 '1' to look only: what would be refused is, and nothing is written
---      17 bytes that the user may store, -1 = no limit             18… further members of the record: name, value, …
+--      10 fingerprint   11 submits a window, 0 = no limit          12 window, µs   13 attempts for each submit
+--      14 attempts that were not counted yet                       15 units a day, -1 = no limit
+--      16 unfinished batches of the user at most                   17 jobs in the queue at most
+--      18 '1' to look only: what would be refused is, and nothing is written
+--      19 bytes that the user may store, -1 = no limit             20… further members of the record: name, value, …
 -- Returns  the outcome, then: now (ms)  submits left  µs until that bucket is full  its limit
 --          units of today, held and used
 --   {"admitted" | "clear", …} | {"replayed", …, batch id of the first submission}
---   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …, id} {"rate_limited", …, µs to wait}
+--   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …, id} {"rate_limited", …, µs to wait, bucket}
 --   {"queue_limit", …} {"quota_exceeded", …} {"storage_exceeded", …} {"draining", …}
 --   {"queue_full", …, jobs queued, jobs drained a second}
 --   {"lapsed"} when its items were given up meanwhile
 
 local id, user, queue, kind = ARGV[1], ARGV[2], ARGV[4], ARGV[5]
 local items, units, deadline = tonumber(ARGV[6]), tonumber(ARGV[7]), now + tonumber(ARGV[8])
-local only_look = ARGV[16] == '1'
+local only_look = ARGV[18] == '1'
 local ask = {
   user = user, digest = ARGV[3], queue = queue, units = units,
   memory = ARGV[9] ~= '' and KEY.idempotency .. user .. ':' .. ARGV[9], fingerprint = ARGV[10],
-  limit = tonumber(ARGV[11]), window_us = tonumber(ARGV[12]), quota = tonumber(ARGV[13]), queue_max = tonumber(ARGV[15]),
-  stored_max = tonumber(ARGV[17]),
+  limit = tonumber(ARGV[11]), window_us = tonumber(ARGV[12]), tries_a_submit = tonumber(ARGV[13]),
+  tried = tonumber(ARGV[14]), quota = tonumber(ARGV[15]), queue_max = tonumber(ARGV[17]), stored_max = tonumber(ARGV[19]),
 }
 
 local refused = judge_request(ask)
-  or judge_room(ask, redis.call('SCARD', KEY.batches_open .. user) >= tonumber(ARGV[14]))
+  or judge_room(ask, redis.call('SCARD', KEY.batches_open .. user) >= tonumber(ARGV[16]))
 if refused then return refused end
 if only_look then return answer(ask, 'clear') end
 if not redis.call('ZSCORE', KEY.batches_due, due_member(user, id)) then return {'lapsed'} end
@@ -38,7 +39,7 @@ local day = reserve_units(user, id, units)
 redis.call('HSET', KEY.batch .. id,
   'user', user, 'queue', queue, 'kind', kind, 'status', 'running', 'items', items, 'left', items, 'next', 0,
   'units', units, 'units_left', units, 'day', day, 'created', digits(now), 'deadline', digits(deadline),
-  unpack(ARGV, 18))
+  unpack(ARGV, 20))
 if redis.call('PERSIST', KEY.batch_turns .. id) == 1 then redis.call('HSET', KEY.batch .. id, 'turns', 1) end
 if ask.memory then
   redis.call('SET', ask.memory, ask.fingerprint .. ' ' .. id)
@@ -47,5 +48,5 @@ end
 redis.call('ZADD', KEY.batches .. user, 0, id)
 redis.call('SADD', KEY.batches_open .. user, id)
 look_now(user, id)
-if ask.limit > 0 then spend_tokens(ask.buckets, ask.window_us) end
+spend_submit(ask)
 return answer(ask, 'admitted')

@@ -4,10 +4,11 @@
 -- ARGV  1 comparison id   2 user            3 digest of the api key   4 queue         5 kind
 --       6 variants, JSON  7 units of all    8 priority                9 lane         10 deadline, ms from now
 --      11 jobs            12 idempotency digest or ''                13 fingerprint  14 submits a window, 0 = no limit
---      15 window, µs      16 units a day, -1 = no limit              17 queued at most
---      18 jobs in the queue at most         19 weight                20 cap
---      21 how long the comparison is kept, ms                       22 bytes that the user may store, -1 = no limit
---      23… of each job: id, payload, units, what it needs of the fleet or ''
+--      15 window, µs      16 attempts for each submit                17 attempts that were not counted yet
+--      18 units a day, -1 = no limit        19 queued at most
+--      20 jobs in the queue at most         21 weight                22 cap
+--      23 how long the comparison is kept, ms                       24 bytes that the user may store, -1 = no limit
+--      25… of each job: id, payload, units, what it needs of the fleet or ''
 --      then further members of each record: name, value, …
 -- Returns  as admit.lua: {"admitted", …} | {"replayed", …, comparison id of the first submission} | a refusal
 
@@ -17,23 +18,24 @@ local idempotency = ARGV[12] ~= '' and ARGV[12]
 local ask = {
   user = user, digest = ARGV[3], queue = queue, units = tonumber(ARGV[7]),
   memory = idempotency and KEY.idempotency .. user .. ':' .. idempotency, fingerprint = ARGV[13],
-  limit = tonumber(ARGV[14]), window_us = tonumber(ARGV[15]), quota = tonumber(ARGV[16]),
-  queue_max = tonumber(ARGV[18]) - (jobs - 1), stored_max = tonumber(ARGV[22]),
+  limit = tonumber(ARGV[14]), window_us = tonumber(ARGV[15]), tries_a_submit = tonumber(ARGV[16]),
+  tried = tonumber(ARGV[17]), quota = tonumber(ARGV[18]), queue_max = tonumber(ARGV[20]) - (jobs - 1),
+  stored_max = tonumber(ARGV[24]),
 }
 
 local refused = judge_request(ask)
-  or judge_room(ask, redis.call('SCARD', KEY.queued .. user) + jobs > tonumber(ARGV[17]))
+  or judge_room(ask, redis.call('SCARD', KEY.queued .. user) + jobs > tonumber(ARGV[19]))
 if refused then return refused end
 
 if ask.memory then redis.call('SET', ask.memory, ask.fingerprint .. ' ' .. id) end
 redis.call('HSET', KEY.comparison .. id, 'user', user, 'kind', ARGV[5], 'created', digits(now), 'variants', ARGV[6])
-redis.call('PEXPIRE', KEY.comparison .. id, ARGV[21])
+redis.call('PEXPIRE', KEY.comparison .. id, ARGV[23])
 redis.call('ZADD', KEY.comparisons .. user, 0, id)
-set_share(user, queue, ARGV[19], ARGV[20])
+set_share(user, queue, ARGV[21], ARGV[22])
 for i = 0, jobs - 1 do
-  local at = 23 + i * JOB_MEMBERS
+  local at = 25 + i * JOB_MEMBERS
   local job_id, units = ARGV[at], tonumber(ARGV[at + 2])
-  local members = {unpack(ARGV, 23 + jobs * JOB_MEMBERS)}
+  local members = {unpack(ARGV, 25 + jobs * JOB_MEMBERS)}
   if ARGV[at + 3] ~= '' then
     members[#members + 1], members[#members + 2] = 'needs', ARGV[at + 3]
   end
@@ -44,5 +46,5 @@ for i = 0, jobs - 1 do
   }, reserve_units(user, job_id, units))
 end
 promote(user, queue)
-if ask.limit > 0 then spend_tokens(ask.buckets, ask.window_us) end
+spend_submit(ask)
 return answer(ask, 'admitted')

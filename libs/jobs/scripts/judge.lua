@@ -1,8 +1,9 @@
 -- What every admission asks before it writes anything, in this order, whether it is for one job or for many.
 --
 -- `ask` is a table: user, digest (of the api key), queue, units (of all), memory (key of the idempotency memory, or
--- false), fingerprint, limit (submits a window, 0 = no limit), window_us, quota (units a day, -1 = no limit),
--- queue_max (jobs in the queue), stored_max (bytes that the user may store, -1 = no limit).
+-- false), fingerprint, limit (submits a window, 0 = no limit), window_us, tries_a_submit (attempts that a user has for
+-- each submit), tried (attempts of theirs that no script has counted yet, this one among them), quota (units a day,
+-- -1 = no limit), queue_max (jobs in the queue), stored_max (bytes that the user may store, -1 = no limit).
 -- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua
 
 -- What an admission says: the outcome, now (ms), submits left, µs until that bucket is full, its limit, units of today
@@ -13,18 +14,29 @@ local function answer(ask, outcome, ...)
   return {outcome, digits(now), left, digits(until_full), of, today_units(ask.user), ...}
 end
 
+-- The submission takes its token, and the attempts that were made are counted.
+local function spend_submit(ask)
+  if ask.limit == 0 then return end
+  spend_tokens(ask.buckets, ask.window_us)
+  spend_tokens(ask.attempts, ask.window_us, ask.tried)
+end
+
 -- A credential that is good no more, a request that was made before, or one too many: what to say; nil for none of it.
 local function judge_request(ask)
   local good, rates = credential_good(ask.digest, ask.user)
   if not good then return {'invalid_token'} end
   ask.buckets = buckets_of(ask.user, ask.digest, rates, 'submits', ask.limit)
+  local tries = ask.tries_a_submit
+  ask.attempts = buckets_of(ask.user, ask.digest, rates, 'attempts', ask.limit * tries, tries)
   local first = ask.memory and redis.call('GET', ask.memory)
   if first then
     local fingerprint, first_id = string.match(first, '^(%S+) (%S+)$')
     return answer(ask, fingerprint == ask.fingerprint and 'replayed' or 'idempotency_key_reused', first_id)
   end
   local wait = ask.limit > 0 and wait_for_tokens(ask.buckets, ask.window_us) or 0
-  if wait > 0 then return answer(ask, 'rate_limited', digits(wait)) end
+  if wait > 0 then return answer(ask, 'rate_limited', digits(wait), 'submits') end
+  wait = ask.limit > 0 and wait_for_tokens(ask.attempts, ask.window_us) or 0
+  if wait > 0 then return answer(ask, 'rate_limited', digits(wait), 'attempts') end
   if ask.stored_max >= 0 and stored_bytes(ask.user) >= ask.stored_max then return answer(ask, 'storage_exceeded') end
 end
 
