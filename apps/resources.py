@@ -16,6 +16,8 @@ from libs.admission.rate import RateRule
 from libs.archive.records import Records
 from libs.artifacts.objects import Objects
 from libs.backends.breaker import Rule as BreakerRule
+from libs.backends.cage import ForkServer
+from libs.backends.cage.kernel import kernel, weaknesses
 from libs.backends.configured import ConfiguredBackend
 from libs.backends.limiter import Rule as LimiterRule
 from libs.backends.prediction import Terms
@@ -59,6 +61,7 @@ class Resources:
     backends: Mapping[str, ConfiguredBackend]
     library: StoredLibrary
     webhook_secrets: Secrets
+    cage: ForkServer = field(default_factory=ForkServer)
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def close(self) -> None:
@@ -66,6 +69,7 @@ class Resources:
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
+        await self.cage.close()
         await self.events.close()
         self.objects.close()
         await self.store.close()
@@ -98,6 +102,8 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
         library=StoredLibrary(cells.shared, CORE_CLASSES | set(settings.raw_workflow_classes), servers),
         webhook_secrets=_webhook_secrets(settings),
     )
+    for line in weaknesses(kernel()):
+        log.warning("%s", line)
     resources.background.append(asyncio.create_task(_make_bucket(resources.objects), name="bucket"))
     return resources
 

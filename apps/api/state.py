@@ -51,7 +51,7 @@ class ApiState:
     last_used: LastUsed = field(init=False)
     door: Door = field(init=False)
     egress_rules: Rules = field(init=False)
-    pages: PageCounter = field(default_factory=PageCounter)
+    pages: PageCounter = field(init=False)
     machine: Machine = field(default_factory=Machine)
     streams: Streams = field(init=False)
     waker: Waker = field(init=False)
@@ -60,6 +60,7 @@ class ApiState:
     def __post_init__(self) -> None:
         self.budget = Budget(self.settings.bytes_in_flight_max, self.metrics)
         self.seal = Seal(self.pepper)
+        self.pages = PageCounter(self.resources.cage)
         servers = [server.name for backend in self.resources.backends.values() for server in backend.servers]
         self.offers = Offers(self.resources.cells.shared, servers)
         self.checks = Checks(self.resources)

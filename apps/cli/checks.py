@@ -17,6 +17,7 @@ from apps.notices import notices
 from apps.resources import configured_backends, open_objects
 from apps.settings import Settings, variables_set
 from libs.admission.ledger import differences
+from libs.backends.cage.kernel import kernel, weaknesses
 from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
@@ -43,7 +44,10 @@ class Check:
 
 async def check_everything(settings: Settings) -> list[Check]:
     """Every finding, part by part."""
-    checks = (_settings(settings), _redis(settings), _objects(settings), _comfyui(settings), _api(settings))
+    checks = (
+        *(_settings(settings), _cage(), _redis(settings), _objects(settings)),
+        *(_comfyui(settings), _api(settings)),
+    )
     found = await asyncio.gather(*(_all(check) for check in checks))
     return [check for part in found for check in part]
 
@@ -74,6 +78,15 @@ async def _settings(settings: Settings) -> AsyncIterator[Check]:
         yield Check("warning", "settings", line)
     if not refusals:
         yield Check("good", "settings", f"valid for {settings.environment}")
+
+
+async def _cage() -> AsyncIterator[Check]:
+    """What keeps the children that decode callers' files from everything else on this machine."""
+    found = kernel()
+    for line in weaknesses(found):
+        yield Check("warning", "cage", line)
+    if found.seccomp and found.landlock:
+        yield Check("good", "cage", f"seccomp and Landlock {found.landlock} lock in what decodes callers' files")
 
 
 async def _redis(settings: Settings) -> AsyncIterator[Check]:

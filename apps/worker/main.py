@@ -30,6 +30,7 @@ from apps.worker.vision import open_vision, with_vision_retries
 from libs.backends.backends import Backends
 from libs.backends.fleet.fleet import Fleet
 from libs.backends.ocr import OcrEngine
+from libs.backends.pictures import PictureCleaner
 from libs.batches.batch import Batch
 from libs.batches.feed import Fed, Rooms
 from libs.batches.tend import Tender
@@ -179,10 +180,10 @@ async def _delivering(resources: Resources) -> AsyncIterator[None]:
 async def _opened_backends(resources: Resources, queues: Sequence[str]) -> AsyncIterator[Backends]:
     settings, vision, predictions = resources.settings, open_vision(resources), open_predictions(resources)
     fleet = open_fleet(resources, queues)
-    ocr = OcrEngine(settings.ocr_processes)
+    ocr, pictures = OcrEngine(settings.ocr_processes, cage=resources.cage), PictureCleaner(resources.cage)
     warming = asyncio.create_task(_warm_up(ocr, wanted="cpu" in queues and settings.ocr_enabled), name="warm-up")
     try:
-        yield Backends(fleet.at(""), ocr, vision, Egress(settings.egress_rules), predictions, fleet)
+        yield Backends(fleet.at(""), ocr, vision, Egress(settings.egress_rules), predictions, fleet, pictures)
     finally:
         warming.cancel()
         await asyncio.gather(warming, return_exceptions=True)

@@ -11,7 +11,7 @@ from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.dimensions import Size, size_of
 from libs.artifacts.sniff import sniff
 from libs.backends.comfyui import OutputFile
-from libs.backends.pictures import PICTURE_TYPES, clean_picture
+from libs.backends.pictures import PICTURE_TYPES
 from libs.errors import Failure, invalid
 from libs.kinds.generate_graph import INIT_IMAGE, index_of, picture_graph
 from libs.kinds.generate_input import SEED_MAX, GenerateInput
@@ -114,11 +114,11 @@ async def _init_image(wanted: GenerateInput, attempt: Attempt) -> tuple[dict[str
     if wanted.init_image is None:
         return {}, picture_size(wanted, None)
     given = await attempt.open(wanted.init_image)
-    picture = await clean_picture(given.data, given.content_type)
+    picture = await attempt.backends.pictures.clean(given.data, given.content_type)
     upright = size_of(picture, "image/png")
     size = picture_size(wanted, upright)
     if size != upright:
-        picture = await clean_picture(picture, "image/png", (size.width, size.height))
+        picture = await attempt.backends.pictures.clean(picture, "image/png", (size.width, size.height))
     return {INIT_IMAGE: picture}, size
 
 

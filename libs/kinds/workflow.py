@@ -15,7 +15,7 @@ from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.png import without_texts
 from libs.artifacts.sniff import EXTENSIONS, sniff
 from libs.backends.comfyui import OutputFile
-from libs.backends.pictures import PICTURE_TYPES, clean_picture
+from libs.backends.pictures import PICTURE_TYPES
 from libs.errors import Failure, invalid
 from libs.kinds.kind import Attempt, Kind, Library, Needs, Offer, Output
 from libs.kinds.workflow_input import Order, WorkflowInput
@@ -113,7 +113,7 @@ async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], lib
 async def _picture(upload: str, attempt: Attempt, path: Path) -> Path:
     """An upload as a clean picture in a file: several would fill the memory."""
     file = await attempt.open(upload)
-    await anyio.Path(path).write_bytes(await clean_picture(file.data, file.content_type))
+    await anyio.Path(path).write_bytes(await attempt.backends.pictures.clean(file.data, file.content_type))
     return path
 
 

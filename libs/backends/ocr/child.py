@@ -1,32 +1,41 @@
-"""The OCR child: `python -m libs.backends.ocr.child <parent's pid> <bounds as JSON>`.
+"""The engine's child: `python -m libs.backends.ocr.child <parent's pid> <bounds as JSON>`, a socket as standard input.
 
-It loads what there is to load, says `ready`, and then answers one request at a time until its input ends. What goes
-wrong on purpose (a Failure) is an answer. Anything else ends the process: its worker starts a clean one.
+It loads what there is to load, says `ready`, and then reads one page at a time until its input ends. It never sees a
+caller's file: what it is given are pixels, of a size that it checks. What goes wrong on purpose (a Failure) is an
+answer. Anything else ends the process: its worker starts a clean one.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib.util import find_spec
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 from PIL import Image
 
-from libs.backends import cage
+from libs.backends.cage import Profile, frames, limits
+from libs.backends.cage.frames import PREFIX_BYTES
+from libs.backends.cage.kernel import kernel
+from libs.backends.cage.lock import lock_in
+from libs.backends.ocr.needs import programs_of, readable_by
 from libs.backends.ocr.page import Page
-from libs.backends.ocr.pictures import open_document
 from libs.backends.ocr.rapid import RapidReader
 from libs.backends.ocr.searchable import SearchablePdf
 from libs.backends.ocr.tesseract import TesseractReader
-from libs.backends.ocr.wire import PREFIX_BYTES, Bounds, EngineName, Language, Request, body_size, pack, unpack
+from libs.backends.ocr.wire import Bounds, EngineName, Language, Request
 from libs.errors import Failure
+from libs.limits import PIXELS_MAX
 
 __all__ = ["main"]
 
 _NICENESS = 5  # the worker's heartbeat goes first
+_BYTES_A_PIXEL = 3
+_PIXELS = 0  # an open file: what was our standard input
 
 
 class Reader(Protocol):
@@ -38,28 +47,58 @@ class Reader(Protocol):
 
 def main(parent_pid: int, bounds: Bounds) -> None:
     """Serve until the input ends."""
-    cage.die_with_parent()
-    if cage.orphaned(parent_pid):
+    limits.die_with_parent()
+    if limits.orphaned(parent_pid):
         return
-    requests, replies = _take_pipes()
-    cage.no_network()
-    cage.limit_memory(bounds.memory_bytes_max)
-    os.nice(_NICENESS)
-    readers = _load(bounds)
-    _say(replies, {"ready": sorted(readers)})
-    while (request := _next_frame(requests)) is not None:
-        data = _next_frame(requests) or b""
-        for reply in _answers(Request(**unpack(request)), data, readers, bounds):
-            _say(replies, reply)
+    worker = socket.socket(fileno=os.dup(0))
+    with suppress(OSError):  # a service manager may refuse it
+        os.nice(_NICENESS)
+    lock_in(_profile(bounds), kernel())
+    serving = _Serving(bounds)
+    frames.write(worker.fileno(), {"ready": sorted(serving.readers)})
+    while (request := _next(worker)) is not None:
+        frames.write(worker.fileno(), serving.answer(request))
 
 
-def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """Keep the pipes to ourselves: whatever a library prints goes to standard error, not between our frames."""
-    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.dup2(2, 1)
-    return requests, replies
+def _profile(bounds: Bounds) -> Profile:
+    return Profile(
+        memory_bytes_max=bounds.memory_bytes_max,
+        readable=readable_by(bounds.tesseract),
+        programs=programs_of(bounds.tesseract),
+        threads=True,
+        as_nobody=False,  # the interpreter may lie where only root can read
+    )
+
+
+class _Serving:
+    """The loaded engines, and the searchable PDF that is being made."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.readers = _load(bounds)
+        self._cpu_s_max = bounds.page_s * bounds.threads
+        self._searchable: SearchablePdf | None = None
+
+    def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """What is said of a request."""
+        try:
+            limits.allow_cpu_s(self._cpu_s_max)
+            if "finish" in asked:
+                made, self._searchable = self._searchable, None
+                return {"pdf": made.finish() if made else b""}
+            return {"page": self._read(Request(**asked)).as_json()}
+        except Failure as failure:
+            return {"failure": {"code": failure.code, "detail": failure.detail, "fault": failure.fault}}
+
+    def _read(self, request: Request) -> Page:
+        if request.engine not in self.readers:
+            raise Failure("engine_unavailable", f"{request.engine} is not installed on this worker")
+        picture = _picture(request.width, request.height)
+        page = self.readers[request.engine].read(request.number, picture, request.language)
+        if request.searchable:
+            if self._searchable is None or request.number == 1:
+                self._searchable = SearchablePdf()
+            self._searchable.add(picture, page)
+        return page
 
 
 def _load(bounds: Bounds) -> dict[EngineName, Reader]:
@@ -71,44 +110,24 @@ def _load(bounds: Bounds) -> dict[EngineName, Reader]:
     return readers
 
 
-def _answers(
-    request: Request, data: bytes, readers: dict[EngineName, Reader], bounds: Bounds
-) -> Iterator[dict[str, Any]]:
-    """The replies to one request; each page is sent before the next is read."""
-    try:
-        cage.allow_cpu_s(bounds.page_s * bounds.threads)
-        document = open_document(data, request.content_type)
-        yield {"page_count": document.page_count}
-        if request.engine is not None:
-            reader = _reader(request.engine, readers)
-            searchable = SearchablePdf() if request.searchable else None
-            for number, picture in enumerate(document.pages(), start=1):
-                cage.allow_cpu_s(bounds.page_s * bounds.threads)
-                page = reader.read(number, picture, request.language)
-                if searchable is not None:
-                    searchable.add(picture, page)
-                yield {"page": page.as_json()}
-            if searchable is not None:
-                yield {"pdf": searchable.finish()}
-        yield {"done": True}
-    except Failure as failure:
-        yield {"failure": {"code": failure.code, "detail": failure.detail, "fault": failure.fault}}
+def _picture(width: int, height: int) -> Image.Image:
+    """Pixels and nothing else. They are read, not mapped: a file that shrinks under a map would end us."""
+    size = width * height * _BYTES_A_PIXEL
+    if not (width > 0 and height > 0 and width * height <= PIXELS_MAX):
+        raise ValueError(f"a page of {width} x {height} pixels")
+    found = bytearray()
+    while len(found) < size and (came := os.pread(_PIXELS, size - len(found), len(found))):
+        found += came
+    return Image.frombytes("RGB", (width, height), bytes(found))
 
 
-def _reader(engine: EngineName, readers: dict[EngineName, Reader]) -> Reader:
-    if engine not in readers:
-        raise Failure("engine_unavailable", f"{engine} is not installed on this worker")
-    return readers[engine]
-
-
-def _next_frame(pipe: BinaryIO) -> bytes | None:
-    head = pipe.read(PREFIX_BYTES)
-    return pipe.read(body_size(head)) if len(head) == PREFIX_BYTES else None
-
-
-def _say(pipe: BinaryIO, message: dict[str, Any]) -> None:
-    pipe.write(pack(message))
-    pipe.flush()
+def _next(worker: socket.socket) -> Mapping[str, Any] | None:
+    """A request; None at the end. The open file that came with it is our standard input until the next one comes."""
+    head, files, _, _ = socket.recv_fds(worker, PREFIX_BYTES, 1)
+    for file in files:
+        os.dup2(file, _PIXELS)
+        os.close(file)
+    return frames.read(worker.fileno(), head) if head else None
 
 
 if __name__ == "__main__":

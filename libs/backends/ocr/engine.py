@@ -7,13 +7,19 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from typing import Any, Final
 
+from libs.backends.cage import ForkServer, Worked
 from libs.backends.ocr.page import Page, SearchableFile
 from libs.backends.ocr.process import Child
 from libs.backends.ocr.wire import Bounds, EngineName, Language, Request
-from libs.errors import Unavailable
+from libs.errors import Failure, Unavailable
 
 __all__ = ["OcrEngine"]
+
+_DECODER: Final = "libs.backends.ocr.decoder"
+#: How long a page may take to be drawn.
+_DRAWN_S_MAX: Final = 60.0
 
 
 class OcrEngine:
@@ -32,8 +38,10 @@ class OcrEngine:
         memory_bytes_max: int = 4 * 1024**3,
         page_s: float = 120.0,
         tesseract: str = "tesseract",
+        cage: ForkServer | None = None,
     ) -> None:
         """Nothing is started yet: `open` does, or else the first page."""
+        self._cage = cage or ForkServer()
         bounds = Bounds(threads, memory_bytes_max, page_s, shutil.which(tesseract))
         self._children = [Child(bounds) for _ in range(processes)]
         self._free: asyncio.LifoQueue[Child] = asyncio.LifoQueue()
@@ -43,21 +51,19 @@ class OcrEngine:
 
     async def open(self) -> None:
         """Start every child and load its models; raises Unavailable when one does not start."""
-        await asyncio.gather(*(child.start() for child in self._children))
+        await asyncio.gather(self._cage.load(_DECODER), *(child.start() for child in self._children))
 
     async def aclose(self) -> None:
         """End every child; what they were reading fails."""
         for restart in self._restarts:
             restart.cancel()
         await asyncio.gather(*self._restarts, *(child.stop() for child in self._children), return_exceptions=True)
+        await self._cage.close()
 
     async def page_count(self, data: bytes, content_type: str) -> int:
         """How many pages a file has; raises Failure `image_unreadable` (the caller's fault) when it is no picture."""
-        async with self._borrowed() as child:
-            count = await child.ask(Request(content_type), data)
-            while "done" not in await child.next_reply():
-                pass
-            return count
+        async with self._cage.at_work(_DECODER, {"content_type": content_type}, data) as document:
+            return int((await _said(document))["page_count"])
 
     async def pages(
         self,
@@ -74,13 +80,15 @@ class OcrEngine:
         `language_unavailable`, and the retryable `ocr_crashed` and `ocr_timed_out`; Unavailable when no child can be
         started.
         """
-        async with self._borrowed() as child:
-            count = await child.ask(Request(content_type, engine, language, searchable), data)
-            while "done" not in (reply := await child.next_reply()):
-                if "page" in reply:
-                    yield replace(Page.from_json(reply["page"]), of=count)
-                else:
-                    yield SearchableFile(reply["pdf"])
+        order = {"content_type": content_type}
+        async with self._borrowed() as child, self._cage.at_work(_DECODER, order, data) as document:
+            count = int((await _said(document))["page_count"])
+            for number in range(1, count + 1):
+                width, height = await _next_page(document)
+                request = Request(engine, language, number, width, height, searchable)
+                yield replace(await child.read(request, document.made_file), of=count)
+            if searchable:
+                yield SearchableFile(await child.finish())
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Child]:
@@ -100,6 +108,25 @@ class OcrEngine:
         restart = asyncio.create_task(_restarted(child))
         self._restarts.add(restart)
         restart.add_done_callback(self._restarts.discard)
+
+
+async def _next_page(document: Worked) -> tuple[int, int]:
+    """Have the next page drawn; its size in pixels."""
+    with suppress(EOFError):  # why it is gone, it may have said before
+        await document.say({"next": True})
+    width, height = (await _said(document))["page"]
+    return int(width), int(height)
+
+
+async def _said(document: Worked) -> dict[str, Any]:
+    """What a decoder says. Whatever ends it, or holds it up, is in the file: it does nothing but decode that."""
+    try:
+        said = await document.hear(_DRAWN_S_MAX)
+    except (EOFError, TimeoutError):
+        raise Failure("image_unreadable", "The file is damaged, or takes too much to decode", fault="caller") from None
+    if "failure" in said:
+        raise Failure(**said["failure"])
+    return said
 
 
 async def _restarted(child: Child) -> None:

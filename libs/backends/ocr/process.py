@@ -6,14 +6,17 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from libs.backends.ocr.wire import PREFIX_BYTES, Bounds, Request, body_size, pack, prefix, unpack
+from libs.backends.cage.channel import Channel
+from libs.backends.ocr.page import Page
+from libs.backends.ocr.wire import Bounds, Request
 from libs.errors import Failure, Unavailable
 
 __all__ = ["START_S", "Child"]
@@ -21,14 +24,12 @@ __all__ = ["START_S", "Child"]
 #: How long a child may take to load its models; three seconds are usual.
 START_S = 60.0
 
-_SLICE_BYTES = 256 * 1024
-
 
 class Child:
     """One child process, started again after it was killed or died.
 
-    `busy` is True from a request to the end of its replies; a busy child can be used for nothing else and is to be
-    killed when nobody waits for the rest.
+    `busy` is True from a request to its answer; a busy child can be used for nothing else and is to be killed when
+    nobody waits for the rest.
     """
 
     def __init__(self, bounds: Bounds) -> None:
@@ -36,6 +37,7 @@ class Child:
         self.busy = False
         self._bounds = bounds
         self._process: Process | None = None
+        self._channel: Channel | None = None
         self._killed = False
         self._starting = asyncio.Lock()
 
@@ -50,31 +52,26 @@ class Child:
             if self.pid is not None and not self._killed:
                 return
             await self.stop()  # a killed process still has its pid until it is gone
-            self._process = await _spawn(self._bounds)
+            self._process, self._channel = await _spawn(self._bounds)
             self._killed = False
             self.busy = True
             try:
-                await self._receive(START_S)
+                async with asyncio.timeout(START_S):
+                    await self._channel.receive()
                 self.busy = False
-            except Failure as failure:
-                raise Unavailable("ocr", "the OCR process does not start") from failure
+            except (TimeoutError, EOFError, ValueError, ConnectionError) as error:
+                raise Unavailable("ocr", "the OCR process does not start") from error
             finally:
                 if self.busy:
                     await self.stop()
 
-    async def ask(self, request: Request, data: bytes) -> int:
-        """Hand over a file; returns its number of pages. The pages follow, one for each `next_reply`."""
-        self.busy = True
-        await self._send(request, data)
-        page_count: int = (await self._reply("page_count"))["page_count"]
-        return page_count
+    async def read(self, request: Request, pixels: int) -> Page:
+        """Have a page read; `pixels` is an open file with them. Raises Failure when it or the child gave up."""
+        return Page.from_json((await self._answer(asdict(request), (pixels,)))["page"])
 
-    async def next_reply(self) -> Mapping[str, Any]:
-        """`{"page": …}` for each page, `{"pdf": …}` where one was asked for, `{"done": …}` at the end.
-
-        Raises Failure when the file or the child gave up.
-        """
-        return await self._reply("page", "pdf")
+    async def finish(self) -> bytes:
+        """The searchable PDF of the pages that were read to be in it."""
+        return bytes((await self._answer({"finish": True}))["pdf"])
 
     def kill(self) -> None:
         """End the process now, and what it has started, without waiting."""
@@ -88,66 +85,59 @@ class Child:
         self.kill()
         if self._process is not None:
             await self._process.wait()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
         self.busy = False
 
-    async def _send(self, request: Request, data: bytes) -> None:
-        """Write in slices: a large file is neither copied nor does it hold up the event loop."""
-        pipe = self._pipes()[0]
-        with suppress(ConnectionError):  # the reply tells why the child is gone
-            pipe.write(pack(request) + prefix(len(data)))
-            for start in range(0, len(data), _SLICE_BYTES):
-                pipe.write(data[start : start + _SLICE_BYTES])
-                await pipe.drain()
-
-    async def _reply(self, *expected: str) -> Mapping[str, Any]:
-        reply = await self._receive(self._bounds.page_s)
-        if "failure" in reply:
-            self.busy = False
-            raise Failure(**reply["failure"])
-        if "done" in reply:
-            self.busy = False
-        elif not any(name in reply for name in expected):
-            raise _crashed()
-        return reply
-
-    async def _receive(self, timeout_s: float) -> Mapping[str, Any]:
-        pipe = self._pipes()[1]
+    async def _answer(self, message: Mapping[str, Any], files: Sequence[int] = ()) -> Mapping[str, Any]:
+        self.busy = True
         try:
-            async with asyncio.timeout(timeout_s):
-                head = await pipe.readexactly(PREFIX_BYTES)
-                return unpack(await pipe.readexactly(body_size(head)))
+            async with asyncio.timeout(self._bounds.page_s):
+                reply = await self._said(message, files)
         except TimeoutError:
             raise Failure("ocr_timed_out", "A page took too long to read", retryable=True) from None
+        self.busy = False
+        if "failure" in reply:
+            raise Failure(**reply["failure"])
+        return reply
+
+    async def _said(self, message: Mapping[str, Any], files: Sequence[int]) -> Mapping[str, Any]:
+        if self._channel is None:
+            raise _crashed()
+        try:
+            await self._channel.send(message, files)
+            return await self._channel.receive()
         except (EOFError, ValueError, ConnectionError):
             raise _crashed() from None
-
-    def _pipes(self) -> tuple[asyncio.StreamWriter, asyncio.StreamReader]:
-        if self._process is None or self._process.stdin is None or self._process.stdout is None:
-            raise _crashed()
-        return self._process.stdin, self._process.stdout
 
 
 def _crashed() -> Failure:
     return Failure("ocr_crashed", "The process that read the page died", retryable=True)
 
 
-async def _spawn(bounds: Bounds) -> Process:
+async def _spawn(bounds: Bounds) -> tuple[Process, Channel]:
     """A fresh interpreter, in a group of its own: a terminal's Ctrl-C is for the worker, which ends its children.
 
-    It inherits no environment: the secrets of a worker are not for a process that decodes foreign bytes.
+    It inherits no environment: the secrets of a worker are not for a process that reads foreign pictures.
     """
     threads = str(bounds.threads)
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "libs.backends.ocr.child", str(os.getpid()), json.dumps(asdict(bounds))),
-        stdin=PIPE,
-        stdout=PIPE,
-        start_new_session=True,
-        env={
-            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            "PYTHONIOENCODING": "utf-8",
-            "MALLOC_ARENA_MAX": "2",
-            "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            "OPENCV_FOR_THREADS_NUM": threads,
-        },
-    )
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", "libs.backends.ocr.child", str(os.getpid()), json.dumps(asdict(bounds))),
+            stdin=theirs.fileno(),
+            stdout=DEVNULL,  # whatever a library prints
+            start_new_session=True,
+            env={
+                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                "PYTHONIOENCODING": "utf-8",
+                "PYTHONDONTWRITEBYTECODE": "1",  # it can't
+                "ORT_DISABLE_TELEMETRY": "1",
+                "MALLOC_ARENA_MAX": "2",
+                "OMP_NUM_THREADS": threads,
+                "OPENBLAS_NUM_THREADS": threads,
+                "OPENCV_FOR_THREADS_NUM": threads,
+            },
+        )
+    return process, Channel(ours)

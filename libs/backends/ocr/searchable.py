@@ -7,10 +7,10 @@ and nobody sees it. A line is stretched to the width of its box, which puts its 
 from __future__ import annotations
 
 from io import BytesIO
-from tempfile import NamedTemporaryFile
 
 from fpdf import FPDF
 from fpdf.enums import TextMode
+from fpdf.fonts import TTFFont
 from PIL import Image, ImageFont
 
 from libs.backends.ocr.page import Line, Page
@@ -33,10 +33,8 @@ class SearchablePdf:
         self._pdf = FPDF(unit="pt")
         self._pdf.set_auto_page_break(False)
         self._pdf.set_margin(0)
-        with NamedTemporaryFile(suffix=".ttf") as file:  # it is read from a path only
-            file.write(_font())
-            file.flush()
-            self._pdf.add_font("text", fname=file.name)
+        # What `add_font` does, but for reading the font from a path: where this runs, no file can be made.
+        self._pdf.fonts["text"] = TTFFont(self._pdf, BytesIO(_font()), "text", "")  # type: ignore[arg-type]
 
     def add(self, picture: Image.Image, page: Page) -> None:
         """Add a page: its picture, and its lines behind it."""

@@ -10,7 +10,7 @@ from statistics import fmean
 
 from PIL import Image
 
-from libs.backends.cage import die_with_parent
+from libs.backends.cage.limits import die_with_parent
 from libs.backends.ocr.page import Line, Page
 from libs.backends.ocr.wire import Language
 from libs.errors import Failure

@@ -1,40 +1,23 @@
-"""What the worker and its OCR children say to each other.
+"""What the worker, its decoders and its engines say to each other.
 
-Each message is a frame: four bytes of length, big-endian, and so many bytes behind them. A request is two frames
-(what is asked, as msgpack, and the file as it is), a reply one. Replies to a request end with `done` or `failure`.
+A decoder is given the file, and says `page_count`; for each `next` it leaves a page's pixels (RGB, row by row) and says
+`page`, its size. An engine is given a Request along with those pixels, and says `page`. Either may say `failure`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-import msgpack
-
-__all__ = [
-    "FRAME_BYTES_MAX",
-    "PREFIX_BYTES",
-    "Bounds",
-    "EngineName",
-    "Language",
-    "Request",
-    "body_size",
-    "pack",
-    "prefix",
-    "unpack",
-]
+__all__ = ["Bounds", "EngineName", "Language", "Request"]
 
 EngineName = Literal["rapidocr", "tesseract"]
 Language = Literal["en", "cs", "da", "de", "es", "fi", "fr", "it", "nl", "no", "pl", "pt", "sv", "tr"]
 
-PREFIX_BYTES = 4
-FRAME_BYTES_MAX = 64 * 1024 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a child may use. `page_s` bounds the time of a page, as CPU seconds of each thread in the child."""
+    """What an engine may use. `page_s` bounds the time of a page, as CPU seconds of each thread in it."""
 
     threads: int
     memory_bytes_max: int
@@ -44,40 +27,14 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is asked about a file: its pages by an engine or, with no engine, only how many there are.
+    """A page to read, of that many pixels.
 
-    `searchable` asks for a PDF of the pages with their text behind the picture, after the last page.
+    `searchable` asks for it to be kept for a PDF of the pages with their text behind the picture.
     """
 
-    content_type: str
-    engine: EngineName | None = None
-    language: Language = "en"
+    engine: EngineName
+    language: Language
+    number: int
+    width: int
+    height: int
     searchable: bool = False
-
-
-def prefix(size_bytes: int) -> bytes:
-    """What goes before a frame of that size; raises ValueError when a frame may not be so large."""
-    if size_bytes > FRAME_BYTES_MAX:
-        raise ValueError(f"a frame of {size_bytes} bytes is over {FRAME_BYTES_MAX}")
-    return size_bytes.to_bytes(PREFIX_BYTES, "big")
-
-
-def body_size(head: bytes) -> int:
-    """How many bytes follow a prefix; raises ValueError when they are too many to be a frame of ours."""
-    size_bytes = int.from_bytes(head, "big")
-    prefix(size_bytes)
-    return size_bytes
-
-
-def pack(message: Mapping[str, Any] | Request) -> bytes:
-    """A frame that says `message`."""
-    body: bytes = msgpack.packb(asdict(message) if isinstance(message, Request) else message)
-    return prefix(len(body)) + body
-
-
-def unpack(body: bytes) -> dict[str, Any]:
-    """What a frame's body says; raises ValueError when it is no message."""
-    message = msgpack.unpackb(body)
-    if not isinstance(message, dict):
-        raise ValueError("the message is no map")  # noqa: TRY004  # a broken frame is one error, whatever broke
-    return message

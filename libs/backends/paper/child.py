@@ -1,27 +1,18 @@
-"""The child of `PageCounter`: a PDF on its input, the number of its pages on its output."""
+"""The task of `PageCounter`: a PDF is given, the number of its pages told."""
 
 from __future__ import annotations
 
-import sys
+from typing import Final
 
 import pypdfium2
 
-from libs.backends import cage
+from libs.backends.cage import Job, Profile
 
-__all__ = ["main"]
+__all__ = ["PROFILE", "serve"]
 
-_CPU_S_MAX = 10.0
-_MEMORY_BYTES_MAX = 1024 * 1024 * 1024
-
-
-def main(parent_pid: int) -> int:
-    """Count the pages of one file; the exit code."""
-    return cage.answer_once(_count, parent_pid, cpu_s_max=_CPU_S_MAX, memory_bytes_max=_MEMORY_BYTES_MAX)
+PROFILE: Final = Profile(memory_bytes_max=1024**3, cpu_s_max=10)
 
 
-def _count(data: bytes) -> bytes:
-    return b"%d" % len(pypdfium2.PdfDocument(data))
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+def serve(job: Job) -> None:
+    """Count the pages of one file."""
+    job.say({"pages": len(pypdfium2.PdfDocument(job.given()))})

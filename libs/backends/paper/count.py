@@ -1,7 +1,7 @@
 """How many pages a PDF has, counted by the parser that will read them: no header of the file's own is believed.
 
-In a child process of its own, under limits on memory and time, and not many at once: parsers of foreign bytes are not
-trusted, and least of all in the process that holds everyone's requests.
+In a child of its own, in the cage, and not many at once: parsers of foreign bytes are not trusted, and least of all in
+the process that holds everyone's requests.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ import asyncio
 from importlib.util import find_spec
 from typing import Final
 
-from libs.backends.caged import run_caged
+from libs.backends.cage import ForkServer
 from libs.errors import Failure
 
 __all__ = ["PageCounter"]
 
+_TASK: Final = "libs.backends.paper.child"
 _AT_ONCE: Final = 2
 _COUNTED_S_MAX: Final = 20.0
 
@@ -22,19 +23,24 @@ _COUNTED_S_MAX: Final = 20.0
 class PageCounter:
     """Counts the pages of PDF files, one child process a file."""
 
-    def __init__(self, at_once: int = _AT_ONCE, seconds_max: float = _COUNTED_S_MAX) -> None:
+    def __init__(self, cage: ForkServer, at_once: int = _AT_ONCE, seconds_max: float = _COUNTED_S_MAX) -> None:
+        self._cage = cage
         self._room = asyncio.Semaphore(at_once)
         self._seconds_max = seconds_max
 
     async def count(self, data: bytes) -> int | None:
         """The number of pages, None where the parser is not installed (the extra `ocr`).
 
-        Raises Failure, the caller's fault, for what is no PDF, is encrypted or takes too much.
+        Raises Failure, the caller's fault, for what is no PDF, is encrypted or takes too much; Unavailable where no
+        child can be had.
         """
         if find_spec("pypdfium2") is None:
             return None
-        async with self._room:
-            code, answer = await run_caged("libs.backends.paper.child", data, {}, seconds_max=self._seconds_max)
-        if code != 0 or not answer.isdigit() or int(answer) == 0:
+        async with self._room, self._cage.at_work(_TASK, {}, data) as child:
+            try:
+                told = await child.hear(self._seconds_max)
+            except (EOFError, TimeoutError):
+                told = {}
+        if not isinstance(told.get("pages"), int) or told["pages"] < 1:
             raise Failure("unreadable", "the PDF is damaged or encrypted, or takes too much to read", fault="caller")
-        return int(answer)
+        return int(told["pages"])

@@ -1,34 +1,41 @@
-"""The child of `clean_picture`: a picture on its input, a PNG on its output, and an exit code that says how it went."""
+"""The task of `PictureCleaner`: a picture is given, a PNG made, and a word said of how it went."""
 
 from __future__ import annotations
 
 import io
-import json
-import sys
-from typing import Any
+from typing import Final
 
 from PIL import Image, ImageOps
 
-from libs.backends import cage
+from libs.backends.cage import Job, Profile
 from libs.limits import PIXELS_MAX
 
-__all__ = ["main"]
+__all__ = ["PROFILE", "serve"]
 
-_TOO_LARGE = 4
-_CPU_S_MAX = 20.0
-_MEMORY_BYTES_MAX = 1024 * 1024 * 1024
-_FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+#: A PNG of noise is a little larger than its pixels, and those are of four bytes at most.
+_MADE_BYTES_MAX: Final = 5 * PIXELS_MAX
+_FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 
+PROFILE: Final = Profile(memory_bytes_max=1024**3, written_bytes_max=_MADE_BYTES_MAX, cpu_s_max=20)
+
+Image.preinit()  # nothing can be imported in the cage
+Image.init()
 Image.MAX_IMAGE_PIXELS = PIXELS_MAX
 
 
-def main(parent_pid: int, order: dict[str, Any]) -> int:
-    """Clean one picture; the exit code."""
+class _TooLargeError(Exception):
+    """The header tells of more pixels than are taken in."""
 
-    def clean(data: bytes) -> bytes:
-        return _cleaned(data, _FORMATS[order["content_type"]], order["fit"])
 
-    return cage.answer_once(clean, parent_pid, cpu_s_max=_CPU_S_MAX, memory_bytes_max=_MEMORY_BYTES_MAX)
+def serve(job: Job) -> None:
+    """Clean one picture."""
+    try:
+        png = _cleaned(job.given(), _FORMATS[job.order["content_type"]], job.order["fit"])
+    except _TooLargeError:
+        job.say({"refused": "too_large"})
+    else:
+        job.make(png)
+        job.say({"made": True})
 
 
 def _cleaned(data: bytes, kind: str, fit: list[int] | None) -> bytes:
@@ -45,15 +52,11 @@ def _cleaned(data: bytes, kind: str, fit: list[int] | None) -> bytes:
 
 
 def _opened(data: bytes, kind: str) -> Image.Image:
-    """A picture of which only the header is read yet; with too many pixels the process ends by a code of its own."""
+    """A picture of which only the header is read yet."""
     try:
         picture = Image.open(io.BytesIO(data), formats=[kind])
-    except Image.DecompressionBombError:
-        sys.exit(_TOO_LARGE)
+    except Image.DecompressionBombError as error:
+        raise _TooLargeError from error
     if picture.width * picture.height > PIXELS_MAX:
-        sys.exit(_TOO_LARGE)
+        raise _TooLargeError
     return picture
-
-
-if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), json.loads(sys.argv[2])))
