@@ -14,8 +14,8 @@ from libs.backends.configured import ConfiguredBackend
 from libs.backends.fleet.health import Health, State
 from libs.backends.fleet.offers import publish_all, publish_server
 from libs.errors import ArqadeError, Unavailable
-from libs.store.brief import put_briefly
 from libs.store.client import Store
+from libs.store.turns import take_turn
 from libs.workflows.node_classes import publish_classes
 
 __all__ = ["Prober"]
@@ -66,13 +66,8 @@ class Prober:
             await asyncio.sleep(pause_s)
 
     async def _my_turn(self) -> bool:
-        key, term_ms = self._store.keys.probing + self._server.name, round(self._every_s * 3_000)
-        if await put_briefly(self._store, key, self._worker, term_ms, only_new=True):
-            return True
-        if await self._store.call("GET", key) != self._worker.encode():
-            return False
-        await self._store.call("PEXPIRE", key, term_ms)
-        return True
+        term_ms = round(self._every_s * 3_000)
+        return await take_turn(self._store, self._store.keys.probing + self._server.name, self._worker, term_ms)
 
     async def _probe(self) -> State:
         state = await self._health.probe(self._ask)

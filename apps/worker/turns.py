@@ -7,8 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from libs.errors import Unavailable
-from libs.store.brief import put_briefly
 from libs.store.client import Store
+from libs.store.turns import take_turn
 
 __all__ = ["Turns"]
 
@@ -28,14 +28,7 @@ class Turns:
 
     async def mine(self) -> bool:
         """Whether it is this worker's turn, for some seconds from now. Raises Unavailable."""
-        key = self._store.keys.sweeper
-        if await put_briefly(self._store, key, self._worker, _TERM_MS, only_new=True):
-            return True
-        holder = await self._store.call("GET", key)
-        if holder != self._worker.encode():
-            return False
-        await self._store.call("PEXPIRE", key, _TERM_MS)
-        return True
+        return await take_turn(self._store, self._store.keys.sweeper, self._worker, _TERM_MS)
 
     async def keep(self, doing: Callable[[], Awaitable[None]]) -> None:
         """Do it every two seconds while it is this worker's turn, whatever comes."""

@@ -7,8 +7,8 @@
 
 local function find(digest)
   local key = redis.call('HMGET', KEY.api_key .. digest,
-    'id', 'name', 'scopes', 'user', 'expires', 'revoked', 'rates', 'networks')
-  if not key[1] then return nil end
+    'id', 'name', 'scopes', 'user', 'expires', 'revoked', 'rates', 'networks', 'shut')
+  if not key[1] or key[9] then return nil end
   local holds = tonumber(key[5]) - now
   if key[6] then holds = math.min(holds, tonumber(key[6]) - now) end
   if holds <= 0 then return nil end

@@ -85,6 +85,8 @@ class Leases:
             self._store.call("EXPIRE", keys.worker + self._worker, _SEEN_S),
             self._store.call("ZADD", keys.workers, now_s, self._worker),
             self._store.call("ZREMRANGEBYSCORE", keys.workers, "-inf", int(now_s) - _SEEN_S),
+            # Seen in the future: by a clock that has stepped back since. Who lives says so again.
+            self._store.call("ZREMRANGEBYSCORE", keys.workers, int(now_s) + _SEEN_S, "+inf"),
         )
 
     async def deregister(self) -> None:

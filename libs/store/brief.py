@@ -1,7 +1,7 @@
-"""Small values that expire by themselves: turns that are taken, tokens.
+"""Small values that expire by themselves: tokens.
 
-They are put even while Redis is full. Whoever sweeps and archives holds a turn, and what they move is what makes room
-again; who may follow a job needs a token. None is longer than a line, and none lives for more than minutes.
+They are put even while Redis is full: who may follow a job needs a token. None is longer than a line, and none lives
+for more than minutes. A turn is none of them (libs.store.turns).
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ __all__ = ["put_briefly"]
 _PUT = Script.of("libs.store", "brief.lua", allow_oom=True)
 
 
-async def put_briefly(store: Store, key: str, value: str, kept_ms: int, *, only_new: bool = False) -> bool:
-    """Put it, with `only_new` where there is none yet; whether it was put. Raises Unavailable."""
-    return bool(await store.run(_PUT, (key,), (value, kept_ms, "1" if only_new else "")))
+async def put_briefly(store: Store, key: str, value: str, kept_ms: int) -> None:
+    """Put it, for so long. Raises Unavailable."""
+    await store.run(_PUT, (key,), (value, kept_ms))

@@ -85,6 +85,7 @@ HEADS: dict[str, Head] = {
     "workers": Head("workers", "", "ZSET", "workers by the time they were last seen", "always"),
     "worker": Head("worker:", "worker", "HASH", "what a worker says of itself", "a minute after its last word"),
     "control": Head("control:", "worker", "LIST", "orders to one worker: cancel, drain", "a minute"),
+    "clock": Head("clock", "", "HASH", "when batches and webhooks were last looked for", "always"),
     "walk": Head("walk", "", "HASH", "where the walk through the bucket is, and until when it rests", "always"),
     "sweeper": Head("sweeper", "", "STRING", "which worker sweeps now", "seconds"),
     # access
@@ -220,6 +221,7 @@ class Keyspace:
     workers: str
     worker: str
     control: str
+    clock: str
     walk: str
     sweeper: str
     user: str

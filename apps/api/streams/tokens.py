@@ -5,6 +5,7 @@ A token stands for the api key that asked for it: when the key is revoked, so is
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import secrets
@@ -28,8 +29,8 @@ _ANY_TOKEN = re.compile(rb"(?:^|&)token=")
 async def create_stream_token(store: Store, caller: Caller, job_id: str) -> str:
     """A token for one job of the caller's."""
     token = secrets.token_urlsafe(32)
-    kept = f"{job_id} {caller.digest}"
-    await put_briefly(store, store.keys.stream_token + _digest(token), kept, TOKEN_S * 1_000)
+    told = f"{job_id} {caller.digest} {await _now_s(store)}"
+    await put_briefly(store, store.keys.stream_token + _digest(token), told, TOKEN_S * 1_000)
     return token
 
 
@@ -50,16 +51,20 @@ def token_in(scope: Scope) -> tuple[str, str] | None:
 
 async def caller_of_token(store: Store, directory: Directory, job_id: str, token: str) -> Caller | None:
     """Who asked for the token, None when it has lapsed, is for another job, or its api key is good no more."""
-    stored = await store.call("GET", store.keys.stream_token + _digest(token))
+    stored, now_s = await asyncio.gather(store.call("GET", store.keys.stream_token + _digest(token)), _now_s(store))
     if stored is None:
         return None
-    for_job, _, digest = stored.decode().partition(" ")
-    if for_job != job_id or not digest:
+    for_job, digest, made_at_s = [*stored.decode().split(" "), now_s][:3]
+    if for_job != job_id or int(made_at_s) > now_s:  # made in the future: Redis's clock has stepped back
         return None
     caller = await directory.find_caller(digest)
     if caller is None:
         raise Refusal("invalid_token")
     return caller
+
+
+async def _now_s(store: Store) -> int:
+    return int((await store.call("TIME"))[0])
 
 
 def _digest(token: str) -> str:

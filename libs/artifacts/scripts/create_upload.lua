@@ -6,11 +6,12 @@
 -- Returns  {"created", now (ms), when it lapses (ms)} | {"too_many", ms until the oldest lapses} | {"storage_exceeded"}
 
 local id, user = ARGV[1], ARGV[2]
-local expires = now + tonumber(ARGV[6])
+local span = tonumber(ARGV[6])
+local expires = now + span
 local pending = KEY.user_uploads .. user
 
-if redis.call('ZCOUNT', pending, digits(now), '+inf') >= tonumber(ARGV[7]) then
-  local oldest = redis.call('ZRANGEBYSCORE', pending, digits(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+if count_still(pending, span) >= tonumber(ARGV[7]) then
+  local oldest = redis.call('ZRANGEBYSCORE', pending, digits(now), digits(now + span), 'WITHSCORES', 'LIMIT', 0, 1)
   return {'too_many', digits(tonumber(oldest[2] or now) - now)}
 end
 if tonumber(ARGV[8]) >= 0 and stored_bytes(user) + tonumber(ARGV[5]) > tonumber(ARGV[8]) then
@@ -22,7 +23,7 @@ redis.call('HSET', KEY.upload .. id, 'held', ARGV[5], 'user', user, 'filename', 
   'status', 'pending', 'created', digits(now), 'expires', digits(expires), 'url_until', digits(expires))
 redis.call('PEXPIREAT', KEY.upload .. id, digits(expires + MARGIN_MS))
 redis.call('ZADD', KEY.uploads, digits(expires + GRACE_MS), id)
-redis.call('ZREMRANGEBYSCORE', pending, '-inf', '(' .. digits(now))
+drop_over(pending, span)
 redis.call('ZADD', pending, digits(expires), id)
 redis.call('PEXPIREAT', pending, digits(math.max(expires, now + redis.call('PTTL', pending))))
 return {'created', digits(now), digits(expires)}

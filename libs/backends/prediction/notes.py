@@ -13,8 +13,8 @@ from typing import Any, Final
 import orjson
 
 from libs.backends.prediction.prediction import Prediction, read_prediction
-from libs.store.brief import put_briefly
 from libs.store.client import Store
+from libs.store.turns import leave_turn, take_turn
 
 __all__ = ["Awaited", "Notes"]
 
@@ -81,16 +81,11 @@ class Notes:
 
     async def take_turn(self, worker: str, term_ms: int) -> bool:
         """Whether it is this worker who reads the provider's list now, for so long."""
-        if await put_briefly(self._store, self._turn, worker, term_ms, only_new=True):
-            return True
-        if await self._store.call("GET", self._turn) != worker.encode():
-            return False
-        return bool(await self._store.call("PEXPIRE", self._turn, term_ms))
+        return await take_turn(self._store, self._turn, worker, term_ms)
 
     async def leave_turn(self, worker: str) -> None:
         """Let another worker take the turn at once."""
-        if await self._store.call("GET", self._turn) == worker.encode():
-            await self._store.call("DEL", self._turn)
+        await leave_turn(self._store, self._turn, worker)
 
 
 def _read_awaited(prediction_id: str, told: Any) -> Awaited:

@@ -16,7 +16,7 @@ end
 local function promise_room(queue, worker, id)
   local promise = redis.call('HGET', KEY.queue .. queue, 'alone')
   local who, _, believed = string.match(promise or '', '^(%S+) (%S+) (%S+)$')
-  if who and who ~= worker and tonumber(believed) > now then return false end
+  if who and who ~= worker and still(tonumber(believed), ROOM_KEPT_MS) then return false end
   redis.call('HSET', KEY.queue .. queue, 'alone', worker .. ' ' .. id .. ' ' .. digits(now + ROOM_KEPT_MS))
   return true
 end

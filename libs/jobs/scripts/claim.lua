@@ -25,8 +25,10 @@ local gates = {}
 
 local function read_queue(queue)
   local known = redis.call('HMGET', KEY.queue .. queue, 'paused', 'heard', 'spare_until', 'alone')
-  local heard = tonumber(known[2]) or (missed and 0 or now)
+  local heard = note_step(queue, tonumber(known[2]) or (missed and 0 or now))
   local spared = not newcomer and note_silence(queue, heard, lease) or tonumber(known[3]) or 0
+  if not still(spared, SPARE_MAX_MS) then spared = 0 end
+  all_spared_until = math.max(all_spared_until, spared)
   return {name = queue, paused = known[1] == '1', spare_until = spared, alone = known[4]}
 end
 

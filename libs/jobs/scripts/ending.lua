@@ -20,13 +20,30 @@ local function load_record(id)
   return job
 end
 
+-- What endings go by of the job's queue.
+local function read_queue_of(job)
+  local names, known = {'drain', 'drain_at', 'size', 'silent_from', 'silent_until'}, {}
+  for i, value in ipairs(redis.call('HMGET', KEY.queue .. job.queue, unpack(names))) do
+    known[names[i]] = tonumber(value or nil)
+  end
+  return known
+end
+
 -- How fast the queue drains, as jobs a second, averaged over about a minute; and what a usual job of it takes.
-local function count_ending(queue, used)
-  local known = redis.call('HMGET', KEY.queue .. queue, 'drain', 'drain_at', 'size')
-  local passed = (now - (tonumber(known[2]) or now)) / 1000
-  local rate = (tonumber(known[1]) or 0) * math.exp(-passed / DRAIN_WINDOW_S) + 1 / DRAIN_WINDOW_S
-  local size = used and digits(averaged(tonumber(known[3]), used)) or known[3] or ''
-  redis.call('HSET', KEY.queue .. queue, 'drain', digits(rate), 'drain_at', now, 'size', size)
+local function count_ending(job)
+  local known = job.of_queue or read_queue_of(job)
+  local passed = math.max(0, now - (known.drain_at or now)) / 1000
+  local rate = (known.drain or 0) * math.exp(-passed / DRAIN_WINDOW_S) + 1 / DRAIN_WINDOW_S
+  local size = job.used and digits(averaged(known.size, job.used)) or known.size and digits(known.size) or ''
+  redis.call('HSET', KEY.queue .. job.queue, 'drain', digits(rate), 'drain_at', now, 'size', size)
+end
+
+-- For how long the attempt has had its slot, ms; without the last silence (silence.lua), be it an outage or a clock that
+-- was set forward.
+local function time_used(job)
+  local begun, from, till = tonumber(job.begun), job.of_queue.silent_from or 0, job.of_queue.silent_until or 0
+  local silent = math.max(0, math.min(now, till) - math.max(begun, from))
+  return math.max(0, now - begun - silent)
 end
 
 -- Let go of the slot: the lease ends, the time used is charged, the user's next job moves up. `ended` is the fence of
@@ -35,7 +52,8 @@ local function leave_slot(job, ended)
   redis.call('DEL', KEY.arq_running .. job.id)
   redis.call('SREM', KEY.open .. job.user .. ':' .. job.queue, job.id)
   leave_gate(job)
-  local used = math.max(0, now - tonumber(job.begun))
+  job.of_queue = read_queue_of(job)
+  local used = time_used(job)
   local members = {'run_ms', (tonumber(job.run_ms) or 0) + used, ended and 'ended', ended}
   redis.call('HSET', KEY.job .. job.id, unpack(members))
   redis.call('HDEL', KEY.job .. job.id, 'fence', 'size', 'begun', 'error')
@@ -53,7 +71,7 @@ local function finish(job, status, payment)
   settle_units(payment, job.user, job.id, job.day, tonumber(job.units), job.kind)
   conclude(job, status, payload)
   count_ended_item(job, status)
-  count_ending(job.queue, job.used)
+  count_ending(job)
 end
 
 -- End a job that no worker holds: it was canceled, or its deadline passed. It never ran, or its attempts did not count.

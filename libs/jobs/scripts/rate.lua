@@ -1,28 +1,30 @@
 -- A token bucket kept as one number, the time at which it is full again (GCRA, ITU-T I.371).
 --
--- A bucket of `limit` tokens refills over `window_us`. An absent key is a full bucket. `bucket` is a table: at (its key),
--- limit, and full once it was read: one command, however much is asked of it.
+-- A bucket of `limit` tokens refills over `window_us`, which is as far ahead as its number can lie. An absent key is a full
+-- bucket. `bucket` is a table: at (its key), limit, and full once it was read: one command, however much is asked of it.
 -- Needs: clock.lua
 
-local function full_at(bucket)
-  bucket.full = bucket.full or math.max(now_us, tonumber(redis.call('GET', bucket.at)) or 0)
+local function full_at(bucket, window_us)
+  if bucket.full then return bucket.full end
+  local full = tonumber(redis.call('GET', bucket.at)) or 0
+  bucket.full = still(full / 1000, window_us / 1000 + 1) and math.max(now_us, full) or now_us
   return bucket.full
 end
 
 -- How many whole tokens are left, and in how many µs the bucket is full again.
 local function tokens_left(bucket, window_us)
-  local until_full = full_at(bucket) - now_us
+  local until_full = full_at(bucket, window_us) - now_us
   return math.floor((window_us - until_full) * bucket.limit / window_us + 1e-6), until_full
 end
 
 -- µs until one more token is there; 0 when there is one already.
 local function wait_for_token(bucket, window_us)
-  return math.max(0, math.ceil(full_at(bucket) - now_us + window_us / bucket.limit - window_us))
+  return math.max(0, math.ceil(full_at(bucket, window_us) - now_us + window_us / bucket.limit - window_us))
 end
 
 -- A bucket that has less than that is empty then: it owes nothing past its window.
 local function spend_token(bucket, window_us, tokens)
-  local full = math.min(full_at(bucket) + tokens * window_us / bucket.limit, now_us + window_us)
+  local full = math.min(full_at(bucket, window_us) + tokens * window_us / bucket.limit, now_us + window_us)
   bucket.full = math.floor(full + 0.5)
   local kept_ms = math.ceil((bucket.full - now_us) / 1000) + 1000
   redis.call('SET', bucket.at, string.format('%.0f', bucket.full), 'PX', kept_ms)

@@ -10,6 +10,7 @@ local words = {}
 
 for queue in string.gmatch(ARGV[3], '%S+') do
   local heard = tonumber(redis.call('HGET', KEY.queue .. queue, 'heard'))
+  if heard then heard = note_step(queue, heard) end
   if heard and ARGV[2] ~= '1' then note_silence(queue, heard, lease) end
   redis.call('HSET', KEY.queue .. queue, 'heard', digits(now))
 end

@@ -11,6 +11,7 @@
 
 local STRAYS_KEPT_S, SERVER_KEPT_S = 86400, 86400
 local fleet, server_named, stuck = {}, {}, {}
+local all_spared_until = 0 -- until then no lease runs out (silence.lua), and no slot lapses
 
 for name, slots in string.gmatch(ARGV[8], '(%S+):(%d+)') do
   local server = {name = name, slots = tonumber(slots), offered = {}}
@@ -24,7 +25,8 @@ local function look_at(server)
   local known = redis.call('HMGET', KEY.server .. server.name, 'sick', 'given', 'loaded')
   server.sick, server.given, server.loaded = known[1], tonumber(known[2]) or 0, known[3]
   server.well = not server.sick and redis.call('HEXISTS', KEY.breaker .. server.name, 'open_until') == 0
-  server.busy = redis.call('ZCOUNT', KEY.slots .. server.name, '(' .. digits(now), '+inf')
+  local from = all_spared_until > now and '-inf' or '(' .. digits(now)
+  server.busy = redis.call('ZCOUNT', KEY.slots .. server.name, from, '+inf')
 end
 
 local function offers(server, needs)
@@ -99,7 +101,7 @@ local function take_server_slot(id, job, server, lease)
     leave_stray(job.server, job.submission)
     redis.call('ZREM', KEY.slots .. job.server, id)
   end
-  redis.call('ZREMRANGEBYSCORE', KEY.slots .. server.name, '-inf', digits(now))
+  if all_spared_until <= now then redis.call('ZREMRANGEBYSCORE', KEY.slots .. server.name, '-inf', digits(now)) end
   if hold_server_slot(server.name, id, lease) == 1 then server.busy = server.busy + 1 end
   server.given, server.loaded = now, job.needs
   redis.call('HSET', KEY.server .. server.name, 'given', digits(now), 'loaded', job.needs)

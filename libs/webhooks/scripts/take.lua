@@ -1,4 +1,5 @@
 -- Take deliveries that are due, each under a lease: no more of one receiver, of one user and of the ailing than is fair.
+-- When the clock has stepped back since somebody last took, all that is due or under way comes as much earlier.
 -- Needs: clock.lua receivers.lua
 --
 -- ARGV  1 who takes   2 lease, ms   3 how many   4 how many of them from the ailing, who come last
@@ -6,6 +7,7 @@
 --   delivery  {id, fence, endpoint, user, event, about, sequence, at, tries}
 
 local LOOKED_AT_MAX = 100
+local SET_BACK_MAX = 1000 -- of each queue: those that are due first
 local lease_end = digits(now + tonumber(ARGV[2]))
 local taken = {}
 
@@ -47,6 +49,28 @@ local function take_from(receiver, wanted)
   return #taken - before
 end
 
+-- Returns whose deliveries are under way.
+local function set_receivers_back(index_key, step, users)
+  for _, receiver in ipairs(redis.call('ZRANGE', index_key, 0, SET_BACK_MAX - 1)) do
+    set_back(KEY.receiver_queue .. receiver, step, SET_BACK_MAX)
+    for _, id in ipairs(set_back(KEY.receiver_flight .. receiver, step, SET_BACK_MAX)) do
+      users[redis.call('HGET', KEY.delivery .. id, 'user') or ''] = true
+    end
+  end
+  set_back(index_key, step, SET_BACK_MAX)
+  return users
+end
+
+local function note_step()
+  local step = stepped_back(redis.call('HGET', KEY.clock, 'webhooks'))
+  redis.call('HSET', KEY.clock, 'webhooks', digits(now))
+  if step == 0 then return end
+  local users = set_receivers_back(KEY.receivers, step, {})
+  for user in pairs(set_receivers_back(KEY.receivers_ailing, step, users)) do
+    set_back(KEY.receiver_flight .. user, step, SET_BACK_MAX)
+  end
+end
+
 local function take_by(index_key, wanted)
   local due = wanted > 0 and redis.call('ZRANGEBYSCORE', index_key, '-inf', digits(now), 'LIMIT', 0, LOOKED_AT_MAX)
   for _, receiver in ipairs(due or {}) do
@@ -55,6 +79,7 @@ local function take_by(index_key, wanted)
   end
 end
 
+note_step()
 local most, ailing_most = tonumber(ARGV[3]), tonumber(ARGV[4])
 take_by(KEY.receivers, most)
 local well = #taken

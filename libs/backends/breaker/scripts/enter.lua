@@ -9,6 +9,6 @@ if told[1] ~= 'half_open' or is_probed() then
   return told
 end
 
-redis.call('HSET', BREAKER, 'probe', ARGV[2], 'probe_until', now + ARGV[3])
+redis.call('HSET', BREAKER, 'probe', ARGV[2], 'probe_until', now + ARGV[3], 'probe_for', ARGV[3])
 redis.call('PEXPIRE', BREAKER, KEPT)
 return { 'probe' }

@@ -6,5 +6,5 @@
 
 if circuit.probe ~= ARGV[2] then return 'lost' end
 
-redis.call('HSET', BREAKER, 'probe_until', now + ARGV[3])
+redis.call('HSET', BREAKER, 'probe_until', now + ARGV[3], 'probe_for', ARGV[3])
 return 'kept'

@@ -19,9 +19,10 @@ end
 
 -- A new phase forgets all counts, so that old failures don't open it again.
 local function open(trips)
-  circuit = { open_until = now + math.floor(math.min(OPEN_MAX, OPEN * 2 ^ trips) * JITTER) }
+  local phase = math.floor(math.min(OPEN_MAX, OPEN * 2 ^ trips) * JITTER)
+  circuit = { open_until = now + phase, open_for = phase }
   redis.call('DEL', BREAKER)
-  set('open_until', circuit.open_until, 'trips', trips + 1)
+  set('open_until', circuit.open_until, 'open_for', phase, 'trips', trips + 1)
 end
 
 local function close()
@@ -31,7 +32,7 @@ end
 
 local function end_probe()
   circuit.probe = nil
-  redis.call('HDEL', BREAKER, 'probe', 'probe_until')
+  redis.call('HDEL', BREAKER, 'probe', 'probe_until', 'probe_for')
 end
 
 local function hear_probe()
@@ -55,7 +56,7 @@ local function count_calls()
   local failed, all = 0, 0
   for name, counted in pairs(circuit) do
     local letter, number = string.match(name, '^([fs])(%d+)$')
-    if letter and tonumber(number) <= span - SPANS then
+    if letter and (tonumber(number) <= span - SPANS or tonumber(number) > span) then
       redis.call('HDEL', BREAKER, name)
     elseif letter then
       all, failed = all + counted, failed + (letter == 'f' and counted or 0)

@@ -6,7 +6,8 @@
 
 local AFRESH_MS = 3600000
 local known = redis.call('HMGET', SERVER, 'sick', 'fault', 'faults')
-local is_news = (tonumber(known[2]) or 0) + AFRESH_MS < now
+local fault_at = tonumber(known[2]) or 0
+local is_news = fault_at + AFRESH_MS < now or fault_at > now
 local faults = (is_news and 0 or tonumber(known[3]) or 0) + 1
 
 redis.call('HSET', SERVER, 'sick', known[1] or now, 'why', ARGV[2], 'fault', now, 'faults', faults)

@@ -6,8 +6,11 @@
 --   good           since when every probe of a sick one went well
 --   state, since   what the last probe made of it all, and since when that is so
 --   seen, version  the last good probe, and what the server said of itself
+--   probed         the last probe, good or not
 --   given, loaded  when it was last given a job, and that job's needs (libs/jobs/scripts/servers.lua)
 --   offered        digest of all that it offers
+--
+-- Needs: clock.lua
 --
 -- ARGV  1 server
 

@@ -44,6 +44,7 @@ local function slow_down(started_at)
     'paused_until', state.paused_until, 'next_at', state.next_at)
 end
 
+keep_step()
 local counts_until = tonumber(redis.call('ZSCORE', LOG, REQUEST))
 local is_booked = redis.call('ZSCORE', ROW, REQUEST)
 local started_at = counts_until and counts_until - WINDOW - ARRIVES or now

@@ -1,7 +1,8 @@
--- An outbound limit: its rule, its clock, and what is known of it. Stands above every script of a limiter.
+-- An outbound limit: its rule, and what is known of it. Stands above every script of a limiter.
 --
 -- Times are ms since the epoch, with fractions. A request is called `<tokens>:<id>`.
--- STATE      HASH  next_at (the end of the row), delay, deviation, share, slowed_at, paused_until
+-- STATE      HASH  next_at (the end of the row), delay, deviation, share, slowed_at, paused_until,
+--                  seen (when it was last booked)
 -- ROW        ZSET  requests that wait, by the time they may start
 -- LOG        ZSET  requests that count against the limit, by the time they cease to
 -- UNDER_WAY  ZSET  requests that hold one of the places at once, booked ones too, by the end of their lease
@@ -21,6 +22,7 @@ local WINDOW = ARGV[6] * 1.001
 local GRACE = 1000
 -- How long a limit that nobody uses is remembered.
 local KEPT = 3600 * 1000
+local SET_BACK_MAX = 100000
 
 local now = now_us / 1000 -- with fractions
 
@@ -37,6 +39,23 @@ local function read_state()
 end
 
 local state = read_state()
+
+-- The clock has stepped back since the limit was last used: all that is booked, logged, under way or paused comes as much
+-- earlier, so that the upstream goes on to get what it is to get, neither less nor more.
+local function keep_step()
+  local step = stepped_back(state.seen)
+  if step == 0 then return end
+  redis.call('HSET', STATE, 'seen', digits(now))
+  for _, key in ipairs({ ROW, LOG, UNDER_WAY }) do
+    set_back(key, step, SET_BACK_MAX)
+  end
+  for _, name in ipairs({ 'next_at', 'slowed_at', 'paused_until' }) do
+    if state[name] then
+      state[name] = state[name] - step
+      redis.call('HSET', STATE, name, digits(state[name]))
+    end
+  end
+end
 
 -- How long a request takes from its start to its answer, as TCP estimates a round trip (RFC 6298, 2): the smoothed delay
 -- and four times its deviation; a second before the first answer.

@@ -41,6 +41,7 @@ local function tokens_fit_at()
   return at
 end
 
+keep_step()
 local booked_at = tonumber(redis.call('ZSCORE', ROW, REQUEST))
 local is_new = not booked_at
 local lapsed = is_new and redis.call('ZRANGEBYSCORE', ROW, '-inf', now - GRACE) or {}
@@ -78,7 +79,7 @@ for _, request in ipairs(lapsed) do
 end
 if is_new then
   state.next_at = booked_at + interval(REQUEST)
-  redis.call('HSET', STATE, 'next_at', state.next_at)
+  redis.call('HSET', STATE, 'next_at', state.next_at, 'seen', digits(now))
 end
 redis.call('ZREMRANGEBYSCORE', LOG, '-inf', now)
 redis.call('ZREMRANGEBYSCORE', UNDER_WAY, '-inf', now)

@@ -238,6 +238,10 @@ async def test_a_slot_is_renewed_with_the_lease_and_lapses_when_nobody_comes_for
     assert await take(clocked, {"a": 1}) == []
     await clocked.call("HDEL", clocked.keys.job + job_id, "server")  # as if no ending knew of it
     await clocked.pass_time(int(LEASE_S * 1000) + KEPT_MS + 1)
+    assert await take(clocked, {"a": 1}) == [], "after a silence neither lease nor slot runs out"
+    for _ in range(4):
+        await renew(clocked, [], LEASE_S, queues=["gpu"])
+        await clocked.pass_time(int(LEASE_S * 1000 / 3))
     claims = await take(clocked, {"a": 1})
     assert [claimed.job_id for claimed in claims] in ([job_id], [other])
 

@@ -8,6 +8,7 @@ from libs.errors import StoreFull
 from libs.store.brief import put_briefly
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
+from libs.store.turns import take_turn
 from libs.store.url import parse_url
 from libs.store.watch import StoreWatch
 from tests.integration.libs.store.opening import NewStore, StartServer
@@ -99,7 +100,8 @@ async def test_a_store_that_is_gone_is_away() -> None:
 async def test_turns_and_tokens_are_put_while_it_is_full(own_server: RedisProcess, new_store: NewStore) -> None:
     store = await new_store(own_server.url)
     await store.call("CONFIG", "SET", "maxmemory", "100kb")
-    assert await put_briefly(store, "turn", "a", 5_000, only_new=True)
-    assert not await put_briefly(store, "turn", "b", 5_000, only_new=True)
-    assert await store.call("GET", "turn") == b"a"
-    assert 0 < await store.call("PTTL", "turn") <= 5_000
+    await put_briefly(store, "token", "a", 5_000)
+    assert await store.call("GET", "token") == b"a"
+    assert 0 < await store.call("PTTL", "token") <= 5_000
+    assert await take_turn(store, "turn", "a", 5_000)
+    assert not await take_turn(store, "turn", "b", 5_000)
