@@ -77,6 +77,7 @@ CATALOGUE: Mapping[str, Problem] = {
     "store_full": Problem(503, "The store is full", retryable=True),
     "draining": Problem(503, "The server is shutting down", retryable=True),
     "dependency_unavailable": Problem(503, "A part of the service is away", retryable=True),
+    "not_implemented": Problem(501, "The server does not do this"),
     "internal": Problem(500, "An internal error occurred"),
 }
 

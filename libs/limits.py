@@ -50,6 +50,7 @@ __all__ = [
     "GRAPH_BYTES_MAX",
     "GRAPH_VALUES_MAX",
     "HEADERS_BYTES_MAX",
+    "HEADERS_MAX",
     "HEADERS_S",
     "JOB_INPUT_BYTES_MAX",
     "JOB_OUTPUT_BYTES_MAX",
@@ -68,6 +69,7 @@ __all__ = [
     "PAGE_BYTES_MAX",
     "PAGE_SIZE",
     "PAGE_SIZE_MAX",
+    "PIPELINED_REQUESTS_MAX",
     "PIXELS_MAX",
     "PLANS_MAX",
     "PRIORITY_MAX",
@@ -76,9 +78,12 @@ __all__ = [
     "SERVER_SLOTS_MAX",
     "SINGLE_PUT_BYTES_MAX",
     "SLOW_READER_S",
+    "SOCKET_BYTES_MAX",
+    "SOCKET_BYTES_PER_S",
     "SOCKET_MESSAGE_BYTES_MAX",
     "STORE_FULL_SHARE",
     "STREAMS_PER_API_KEY_MAX",
+    "TRAILERS_BYTES_MAX",
     "UPLOAD_PARTS_MAX",
     "UPLOAD_PART_BYTES_MIN",
     "VALIDATION_ERRORS_MAX",
@@ -102,6 +107,12 @@ __all__ = [
 
 #: Request line and headers together; past it 431.
 HEADERS_BYTES_MAX: Final = 32 * 1024
+#: Headers of one request; a small one takes many times its text in memory.
+HEADERS_MAX: Final = 100
+#: What a chunked body may have beside chunks: extensions, and trailers behind it, which nobody sees.
+TRAILERS_BYTES_MAX: Final = 8 * 1024
+#: Requests that wait on one connection behind the one that is under way.
+PIPELINED_REQUESTS_MAX: Final = 16
 #: How long a client may take to send its headers; past it the connection is closed.
 HEADERS_S: Final = 10.0
 #: How long a body may pause while it arrives; past it 408.
@@ -207,6 +218,9 @@ SLOW_READER_S: Final = 15.0
 BODY_S: Final = 120.0
 #: A message that a socket's client sends: there is nothing to say, so this bounds what is read and dropped.
 SOCKET_MESSAGE_BYTES_MAX: Final = 1_024
+#: What a socket's client may send at once, frames of every kind together, and how much more each second.
+SOCKET_BYTES_MAX: Final = 16 * 1024
+SOCKET_BYTES_PER_S: Final = 1_024
 #: Event streams that one API key may have open, over all processes.
 STREAMS_PER_API_KEY_MAX: Final = 10
 

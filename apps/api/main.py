@@ -42,9 +42,9 @@ _REFUSED_TO_START = 2
 _log = logging.getLogger(__name__)
 
 
-def build(resources: Resources) -> ASGIApp:
-    """The application over open resources."""
-    return _wired(ApiState(resources))
+def build(resources: Resources, api: ApiState | None = None) -> ASGIApp:
+    """The application over open resources, and over the state that it is to share with a server."""
+    return _wired(api or ApiState(resources))
 
 
 def serve(settings: Settings) -> int:

@@ -21,11 +21,10 @@ request is counted by itself (`middleware/body_limit.py`), until the request is 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from types import TracebackType
-from typing import Final, Literal, Self, get_args
-
-from starlette.types import Scope
+from typing import Any, Final, Literal, Self, get_args
 
 from libs import limits
 from libs.access.networks import sender_of
@@ -43,7 +42,7 @@ NOBODY: Final = ""
 _AGAIN_S = 5.0
 
 
-def whose(scope: Scope) -> str:
+def whose(scope: Mapping[str, Any]) -> str:
     """Who a request's bytes are counted for: its user, or the address of a sender that we do not know (yet)."""
     caller = scope.get("arqade.caller")
     if caller is not None:

@@ -39,7 +39,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, api: ApiState) -> None:
         settings = api.settings
         crowd = Crowd(settings.connections_per_address, settings.trusted_proxies)
-        super().__init__(_config(app, settings.host, settings.port, crowd))
+        super().__init__(_config(app, api, settings.port, crowd))
         self._api = api
         self._stopping: asyncio.Task[None] | None = None
 
@@ -85,7 +85,7 @@ class MetricsServer(uvicorn.Server):
     """The metrics on a port of their own, for as long as the process serves."""
 
     def __init__(self, app: ASGIApp, api: ApiState, port: int) -> None:
-        super().__init__(_config(app, api.settings.host, port))
+        super().__init__(_config(app, api, port))
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,14 +93,15 @@ class MetricsServer(uvicorn.Server):
         yield
 
 
-def _config(app: ASGIApp, host: str, port: int, crowd: Crowd | None = None) -> uvicorn.Config:
-    """Uvicorn makes the protocols itself: their crowd is told by their classes."""
+def _config(app: ASGIApp, api: ApiState, port: int, crowd: Crowd | None = None) -> uvicorn.Config:
+    """Uvicorn makes the protocols itself: what they count with is told by their classes."""
+    counted = {"crowd": crowd, "budget": api.budget, "metrics": api.metrics}
     return uvicorn.Config(
         app,
-        host=host,
+        host=api.settings.host,
         port=port,
-        http=type("CountedHttpProtocol", (HttpProtocol,), {"crowd": crowd}),
-        ws=type("CountedSocketProtocol", (SocketProtocol,), {"crowd": crowd}),
+        http=type("CountedHttpProtocol", (HttpProtocol,), counted),
+        ws=type("CountedSocketProtocol", (SocketProtocol,), counted),
         ws_max_size=limits.SOCKET_MESSAGE_BYTES_MAX,
         ws_ping_interval=_PING_EVERY_S,
         ws_ping_timeout=_PONG_WITHIN_S,
