@@ -15,9 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr
+from pydantic import AliasChoices, BeforeValidator, Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from apps.environment import forget, secret_variables, variables_of
 from libs.access.plans import read_plans_file
 from libs.backends.backends_file import DIALECTS, http_url, read_backends_file
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
@@ -84,6 +85,9 @@ class Settings(BaseSettings):
     """What a process is told by its environment. Sizes are in bytes, times in seconds."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    #: What variables held that the backends file names: asked for once.
+    _asked: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
 
     # The deployment
     api_version: str = "1.0.0"
@@ -306,7 +310,23 @@ class Settings(BaseSettings):
 
     def read_backends_file(self) -> tuple[ConfiguredBackend, ...]:
         """The backends that the file names, none where there is no file. Raises ValueError."""
-        return read_backends_file(self.backends_file, _variable)
+        return read_backends_file(self.backends_file, self._variable)
+
+    def forget_secrets(self) -> dict[str, str]:
+        """Take what is secret out of this process's environment; these settings keep it. Returns the variables.
+
+        To be called once nothing else is going to be read from there.
+        """
+        with suppress(ValueError):  # why it cannot be read, `refusals` says
+            self.read_backends_file()  # which asks for the variables that it names
+        return forget(secret_variables(Settings) | self._asked.keys())
+
+    def _variable(self, name: str) -> str:
+        """What a variable that the backends file names holds, in the environment or in `.env`; empty when not set."""
+        if name not in self._asked:
+            told = os.environ.get(name) or str((_DotEnv().model_extra or {}).get(name.lower()) or "")
+            self._asked[name] = SecretStr(told)
+        return self._asked[name].get_secret_value()
 
     def comfyui_servers(self) -> tuple[ConfiguredServer, ...]:
         """The servers that COMFYUI_URL names, one slot each. Raises ValueError.
@@ -353,16 +373,7 @@ def variables_set() -> frozenset[str]:
 
 def known_variables() -> frozenset[str]:
     """Every name that a setting is read under."""
-    known: set[str] = set()
-    for name, field in Settings.model_fields.items():
-        choices = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
-        known |= {name.upper(), *(str(choice).upper() for choice in choices)}
-    return frozenset(known)
-
-
-def _variable(name: str) -> str:
-    """What a variable that the backends file names holds, in the environment or in `.env`; empty when not set."""
-    return os.environ.get(name) or str((_DotEnv().model_extra or {}).get(name.lower()) or "")
+    return frozenset(variable for name in Settings.model_fields for variable in variables_of(Settings, name))
 
 
 def _is_loopback(host: str) -> bool:

@@ -54,6 +54,7 @@ def serve(settings: Settings) -> int:
     set_up(settings.log_level, settings.log_format)
     for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
         _log.warning(line)
+    settings.forget_secrets()
     return uvloop.run(_serve(settings))
 
 

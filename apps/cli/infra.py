@@ -26,6 +26,7 @@ def infra(data_dir: Path, comfyui_url: str | None) -> None:
     Then `arqade api` and `arqade worker` find them: arqade infra > .env
     """
     settings = load_settings(given={"comfyui_url": comfyui_url})
+    settings.forget_secrets()
     stop = Stop()
     stop.listen()
     data = DataDir.open(data_dir)

@@ -73,6 +73,7 @@ class _System:
 
 def _start(supervisor: Supervisor, data: DataDir, settings: Settings, admin_key_file: Path) -> _System:
     """Servers first, then the first api key, then the processes that use both."""
+    secrets = settings.forget_secrets()  # the processes that need them are told them, and forget them too
     port = _api_port(data, settings)
     embedded = embedded_parts(data, settings, host=settings.host)
     told = settings_for(data, settings, embedded, public_host=public_host(settings.host))
@@ -82,8 +83,8 @@ def _start(supervisor: Supervisor, data: DataDir, settings: Settings, admin_key_
     asyncio.run(ensure_admin_key(as_told, admin_key_file))
     supervisor.start(
         [
-            api_part(data, settings, told, port=port),
-            *(worker_part(data, settings, told, number) for number in range(1, settings.workers + 1)),
+            api_part(data, settings, secrets | told, port=port),
+            *(worker_part(data, settings, secrets | told, number) for number in range(1, settings.workers + 1)),
         ]
     )
     return _System(f"http://{authority(reached_at(settings.host), port)}", admin_key_file)

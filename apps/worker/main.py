@@ -65,6 +65,7 @@ async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
         return _refuse(refusals)
     for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
         log.warning(line)
+    settings.forget_secrets()
     resources = await open_resources(settings, "arqade-worker")
     try:
         refusals = await redis_refusals(resources)

@@ -59,6 +59,30 @@ def test_says_one_json_line_when_ready_and_ends_everything_when_asked(folder: Pa
     assert system.command.out.read_text().splitlines() == lines
 
 
+def test_no_secret_stays_in_the_environment_of_its_processes(folder: Path) -> None:
+    canaries = {"GEMINI_API_KEY": "canary-of-gemini", "MY_SECRET": "canary-of-a-file", "API_KEY_PEPPER": "canary-" * 6}
+    (folder / "backends.toml").write_text(
+        '[cog]\nprotocol = "prediction"\ndialect = "cog"\nurl = "http://127.0.0.1:9"\nsecret_env = "MY_SECRET"\n'
+    )
+    environment = {**HASTY, **canaries, "BACKENDS_FILE": "backends.toml"}
+    with running_system(folder, environment=environment) as system:
+        own = dict(line.split("=", 1) for line in (folder / "data/settings.env").read_text().splitlines())
+        # The embedded S3 server is told its keys in no other way, and keeps them there.
+        pids = [int(path.read_text().split()[0]) for path in (folder / "data/run").iterdir() if path.stem != "objects"]
+        assert len(pids) == 4
+        secrets = {*canaries.values(), own["API_KEY_PEPPER"], own["REDIS_URL"], own["MINIO_SECRET_KEY"]}
+
+        def found() -> set[str]:
+            shown = [Path(f"/proc/{pid}/environ").read_bytes().decode() for pid in (system.command.process.pid, *pids)]
+            assert "PATH=" in shown[0], "what is no secret stays"
+            return {secret for secret in secrets for each in shown if secret in each}
+
+        eventually(lambda: not found())  # a worker may still be reading them
+        api_key = system.mint_api_key()
+        assert system.call(api_key, "POST", "/api/v1/generate", PROMPT)["status"] == "succeeded"
+    assert "canary" not in system.command.said
+
+
 def test_killed_it_leaves_no_process_and_comes_back_with_the_same_key_jobs_and_bytes(folder: Path) -> None:
     with running_system(folder, environment=HASTY) as before:
         api_key = before.mint_api_key()
