@@ -32,7 +32,7 @@ from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
 from libs.store.watch import StoreWatch
 from libs.webhooks.secrets import Secrets
-from libs.workflows.classes import CORE_CLASSES
+from libs.workflows.classes import RawClasses
 from libs.workflows.library import StoredLibrary
 
 __all__ = ["Resources", "configured_backends", "open_objects", "open_resources", "redis_refusals"]
@@ -99,7 +99,7 @@ async def open_resources(settings: Settings, name: str = "arqade-api") -> Resour
         rate_rule=_rate_rule(settings),
         queue_rule=QueueRule(settings.max_queue_size, settings.artifact_url_ttl),
         backends=backends,
-        library=StoredLibrary(cells.shared, CORE_CLASSES | set(settings.raw_workflow_classes), servers),
+        library=StoredLibrary(cells.shared, RawClasses(settings.raw_workflow_classes), servers),
         webhook_secrets=_webhook_secrets(settings),
     )
     for line in weaknesses(kernel()):

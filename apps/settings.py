@@ -201,7 +201,9 @@ class Settings(BaseSettings):
     replicate_webhook_secret: SecretStr | None = None
     circuit_breaker_threshold: int = Field(5, ge=1, description="Failures in a row after which a backend is left alone")
 
-    raw_workflow_classes: Names = Field((), description="Node classes that raw graphs may use beside the core ones")
+    raw_workflow_classes: Names = Field(
+        (), description="Node classes that raw graphs may use beside the core ones, by name or pattern"
+    )
 
     # Vision: the text in images
     vision_providers: Names = VISION_PROVIDERS

@@ -72,6 +72,7 @@ CATALOGUE: Mapping[str, Problem] = {
     "queue_limit": Problem(429, "Too many jobs of yours are waiting", retryable=True),
     # What we ran into
     "feature_disabled": Problem(503, "This feature is switched off"),
+    "backend_unreadable": Problem(503, "What the backend offers cannot be read"),
     "queue_full": Problem(503, "The queue is full", retryable=True),
     "overloaded": Problem(503, "The server holds as much as it may", retryable=True),
     "store_full": Problem(503, "The store is full", retryable=True),

@@ -59,8 +59,10 @@ __all__ = [
     "LAST_USED_S",
     "METADATA_BYTES_MAX",
     "METADATA_MEMBERS_MAX",
+    "NODE_CHOICES_BYTES_MAX",
     "NODE_CLASSES_MAX",
     "NODE_CLASS_BYTES_MAX",
+    "OBJECT_INFO_BYTES_MAX",
     "OCR_PAGES_MAX",
     "ORDER_BYTES_MAX",
     "ORDER_VALUES_MAX",
@@ -230,7 +232,7 @@ SERVER_SLOTS_MAX: Final = 100
 
 #: Nodes of a graph, inputs of a node, characters of a text that an input is given, and of any name in a graph.
 WORKFLOW_NODES_MAX: Final = 200
-WORKFLOW_NODE_INPUTS_MAX: Final = 64
+WORKFLOW_NODE_INPUTS_MAX: Final = 256
 WORKFLOW_TEXT_LENGTH_MAX: Final = 20_000
 WORKFLOW_NAME_LENGTH_MAX: Final = 128
 
@@ -257,9 +259,12 @@ BATCH_READS_AT_ONCE_MAX: Final = 2
 #: How long a submission waits for the first items to become jobs, whose files may have to be copied; a worker goes on.
 BATCH_FIRST_ITEMS_S_MAX: Final = 5
 
-#: Node classes of a backend that are published, and the bytes of one as JSON.
-NODE_CLASSES_MAX: Final = 5_000
-NODE_CLASS_BYTES_MAX: Final = 128 * 1024
+#: What a ComfyUI may say of its node classes, those of them that are published, and the bytes of one as JSON.
+OBJECT_INFO_BYTES_MAX: Final = 512 * 1024 * 1024
+NODE_CLASSES_MAX: Final = 10_000
+NODE_CLASS_BYTES_MAX: Final = 256 * 1024
+#: Long lists of choices of a backend, apart from the classes and each once, as JSON and all together.
+NODE_CHOICES_BYTES_MAX: Final = 64 * 1024 * 1024
 #: Registered workflows, and the versions of one that can be ordered.
 WORKFLOWS_MAX: Final = 1_000
 WORKFLOW_VERSIONS_MAX: Final = 100

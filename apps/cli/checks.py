@@ -18,6 +18,7 @@ from apps.resources import configured_backends, open_objects
 from apps.settings import Settings, variables_set
 from libs.admission.ledger import differences
 from libs.backends.cage.kernel import kernel, weaknesses
+from libs.backends.comfyui import ComfyUI
 from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
@@ -31,6 +32,7 @@ __all__ = ["Check", "check_everything", "check_ledger"]
 _SKEW_S_MAX: Final = 5.0
 _HTTP_TIMEOUT_S: Final = 5.0
 _PROBE: Final = b"arqade doctor"
+_PROBLEMS_MAX: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,17 +156,31 @@ async def _comfyui(settings: Settings) -> AsyncIterator[Check]:
     if not servers:
         yield Check("warning", "comfyui", "COMFYUI_URL is not set: generate jobs would wait until they expire")
     for each in asyncio.as_completed([_comfyui_at(server.url) for server in servers]):
-        yield await each
+        for check in await each:
+            yield check
 
 
-async def _comfyui_at(url: str) -> Check:
+async def _comfyui_at(url: str) -> list[Check]:
     try:
         async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
             answer = await http.get(url + "/system_stats")
         system = answer.raise_for_status().json()["system"]
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
-        return Check("warning", "comfyui", f"{url} does not answer as ComfyUI does ({error})")
-    return Check("good", "comfyui", f"ComfyUI {system.get('comfyui_version', '?')} at {url}")
+        return [Check("warning", "comfyui", f"{url} does not answer as ComfyUI does ({error})")]
+    good = Check("good", "comfyui", f"ComfyUI {system.get('comfyui_version', '?')} at {url}")
+    return [good, *await _unusable_at(url)]
+
+
+async def _unusable_at(url: str) -> list[Check]:
+    """What a server says of its node classes and we cannot read: whoever needs it learns why."""
+    server = ComfyUI(url)
+    try:
+        problems = (await server.offer()).problems
+    except Unavailable as error:
+        problems = [error.detail]
+    finally:
+        await server.aclose()
+    return [Check("warning", "comfyui", f"{url}: {problem}") for problem in problems[:_PROBLEMS_MAX]]
 
 
 async def _api(settings: Settings) -> AsyncIterator[Check]:

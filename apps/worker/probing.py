@@ -9,14 +9,14 @@ from contextlib import suppress
 from typing import Final
 
 from libs.backends.comfyui import ComfyUI
-from libs.backends.comfyui.node_class import read_classes
+from libs.backends.comfyui.object_info import UnreadableOfferError
 from libs.backends.configured import ConfiguredBackend
 from libs.backends.fleet.health import Health, State
 from libs.backends.fleet.offers import publish_all, publish_server
 from libs.errors import ArqadeError, Unavailable
 from libs.store.client import Store
 from libs.store.turns import take_turn
-from libs.workflows.node_classes import publish_classes
+from libs.workflows.node_classes import publish_classes, publish_unreadable
 
 __all__ = ["Prober"]
 
@@ -26,6 +26,9 @@ _EVERY_S: Final = 5.0
 #: How soon it is asked again when it is not well: a breaker closes on three good probes in a row.
 _AGAIN_S: Final = 1.0
 _OFFERS_EVERY_S: Final = 30.0
+#: A large server is busy for seconds telling what it offers, and is asked for no more than a twentieth of its time.
+_OFFERS_SHARE: Final = 20
+_OFFERS_EVERY_S_MAX: Final = 600.0
 _STRAYS_AT_ONCE: Final = 50
 
 
@@ -51,6 +54,7 @@ class Prober:
         self._queues = tuple(queues)
         self._every_s = every_s
         self._offers_due_at = 0.0
+        self._told: list[str] = []
 
     async def keep_probing(self) -> None:
         """Probe whenever it is this worker's turn, for ever."""
@@ -74,9 +78,21 @@ class Prober:
         now = asyncio.get_running_loop().time()
         if state != "away" and now >= self._offers_due_at:
             with suppress(ArqadeError):  # asked again at the next probe
-                await self._publish()
-                self._offers_due_at = now + _OFFERS_EVERY_S
+                await self._publish_in_turn()
+                took_s = asyncio.get_running_loop().time() - now
+                self._offers_due_at = now + min(_OFFERS_EVERY_S_MAX, max(_OFFERS_EVERY_S, _OFFERS_SHARE * took_s))
         return state
+
+    async def _publish_in_turn(self) -> None:
+        """Publish, and keep the turn however long it takes: a large server is busy for seconds telling."""
+        publishing = asyncio.create_task(self._publish())
+        try:
+            while not publishing.done():
+                await asyncio.wait({publishing}, timeout=self._every_s)
+                await self._my_turn()
+            await publishing
+        finally:
+            publishing.cancel()
 
     async def _ask(self) -> dict[str, str]:
         """What the server says of itself; whatever was left behind there is ended before anybody is given it again."""
@@ -89,8 +105,21 @@ class Prober:
         return version
 
     async def _publish(self) -> None:
-        info = await self._server.object_info()
-        classes = await asyncio.to_thread(read_classes, info)
-        await publish_classes(self._store, self._server.name, classes)
-        await publish_server(self._store, self._health.server, info, classes, self._queues)
+        name = self._server.name
+        try:
+            offer = await self._server.offer()
+        except UnreadableOfferError as error:
+            await publish_unreadable(self._store, name, error.detail)
+            await self._tell([error.detail])
+            return
+        problems = offer.problems + await publish_classes(self._store, name, offer.classes)
+        await publish_server(self._store, self._health.server, offer.classes, self._queues)
         await publish_all(self._store, self._fleet.name, self._fleet.servers)
+        await self._tell(problems)
+
+    async def _tell(self, problems: Sequence[str]) -> None:
+        """Say what of the server cannot be used: in the log once, in `/backends` as long as it is so."""
+        await self._health.tell(problems)
+        for problem in problems if list(problems) != self._told else ():
+            log.warning("server %s: %s", self._server.name, problem)
+        self._told = list(problems)

@@ -23,6 +23,7 @@ from libs.kinds.workflow_ready import Ready, make_ready
 from libs.spool import chunks_of
 from libs.workflows.definition import classes_of
 from libs.workflows.flaw import Flaw, refusal
+from libs.workflows.library import classes_known
 from libs.workflows.needs import needs_of
 from libs.workflows.order import complete, filled, pictures_of, units_of, uploads_of
 from libs.workflows.raw import raw_units_of, read_raw, uploads_in
@@ -52,7 +53,7 @@ async def resolve(wanted: WorkflowInput, library: Library) -> WorkflowInput:
         units_of(version.definition, values),
         uploads_of(version.definition, values),
         None if pictures is None else f"parameters/{pictures}",
-        needs_of(graph, await library.find_classes(classes_of(graph))),
+        needs_of(graph, await classes_known(library, classes_of(graph))),
     )
     return wanted.settled(order, version=version.number, parameters=values)
 
@@ -100,7 +101,7 @@ async def abandon(wanted: WorkflowInput, attempt: Attempt) -> None:
 
 
 async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], library: Library) -> WorkflowInput:
-    classes = await library.find_classes(classes_of(sent))
+    classes = await classes_known(library, classes_of(sent))
     graph, flaws = read_raw(sent, library.raw_classes, classes)
     if not flaws and len(orjson.dumps(graph)) > limits.WORKFLOW_BYTES_MAX:
         flaws = [Flaw((), f"at most {limits.WORKFLOW_BYTES_MAX} bytes as JSON", "too_large")]

@@ -13,6 +13,7 @@ from libs.kinds.workflow_input import WorkflowInput
 from libs.workflows.check import Place
 from libs.workflows.definition import Definition, classes_of, definition_flaws
 from libs.workflows.flaw import Flaw
+from libs.workflows.node_classes import UnreadableError
 from libs.workflows.order import filled, picture_places, seeds_of
 from libs.workflows.raw import read_raw, uploads_in
 
@@ -65,8 +66,8 @@ async def make_ready(wanted: WorkflowInput, library: Library) -> Ready:
 
 async def _hold(definition: Definition, library: Library) -> None:
     """Hold a workflow that was registered before the backend's nodes were known against them."""
-    _, flaws = definition_flaws(definition, await _classes(definition.graph, library))
-    if flaws:
+    _, found = definition_flaws(definition, await _classes(definition.graph, library))
+    if flaws := [flaw for flaw in found if not flaw.is_doubt]:
         raise Failure("workflow_invalid", f"the workflow does not fit the backend: {_told(flaws)}")
 
 
@@ -79,7 +80,10 @@ async def _own_graph(sent: Mapping[str, object], library: Library) -> Ready:
 
 
 async def _classes(graph: Mapping[str, object], library: Library) -> Mapping[str, NodeClass]:
-    classes = await library.find_classes(classes_of(graph))
+    try:
+        classes = await library.find_classes(classes_of(graph))
+    except UnreadableError as error:  # waiting will not help
+        raise Failure("backend_unreadable", error.detail) from None
     if classes is None:
         raise Unavailable("comfyui", "comfyui has not told its node classes yet")
     return classes

@@ -147,6 +147,7 @@ HEADS: dict[str, Head] = {
     "catalogue": Head("catalogue:", "backend", "STRING", "models, samplers and node classes, as JSON", "a day"),
     "devices": Head("devices", "", "STRING", "GPUs of backends and their memory, as JSON", "2 min"),
     "node_classes": Head("nodeclasses:", "backend", "HASH", "what each node class takes and gives, as JSON", "a day"),
+    "node_choices": Head("nodechoices:", "backend", "HASH", "long lists of choices, by digest, as JSON", "a day"),
     "workflows": Head("workflows", "", "ZSET", "names of the registered workflows, in their order", "always"),
     "workflow": Head("workflow:", "digest", "HASH", "a workflow: its newest version", "always; 40 d once retired"),
     "workflow_versions": Head("workflowversions:", "digest", "ZSET", "versions that can be ordered", "while any"),
@@ -261,6 +262,7 @@ class Keyspace:
     catalogue: str
     devices: str
     node_classes: str
+    node_choices: str
     workflows: str
     workflow: str
     workflow_versions: str

@@ -8,11 +8,33 @@ graph), `LoadImageOutput` (it reads what others drew), and whatever evaluates an
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from importlib import resources
 from typing import Final
 
-__all__ = ["CORE_CLASSES"]
+__all__ = ["CORE_CLASSES", "RawClasses"]
 
 CORE_CLASSES: Final = frozenset(
     resources.files("libs.workflows").joinpath("core_classes.txt").read_text(encoding="utf-8").split()
 )
+
+
+@dataclass(frozen=True, slots=True)
+class RawClasses:
+    """What raw graphs may use: `core` by name, as long as they are ComfyUI's own, and what an operator has `added`.
+
+    What is added are names, or patterns in which `*` stands for any characters and `?` for one.
+    """
+
+    added: Collection[str] = ()
+    core: Collection[str] = CORE_CLASSES
+
+    def has(self, name: str) -> bool:
+        """Whether a class of that name may be used, if it is what it says."""
+        return name in self.core or self.is_added(name)
+
+    def is_added(self, name: str) -> bool:
+        """Whether the operator answers for it, wherever it comes from."""
+        return any(fnmatchcase(name, pattern) for pattern in self.added)

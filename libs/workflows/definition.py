@@ -12,9 +12,10 @@ from libs import limits
 from libs.backends.comfyui import Graph
 from libs.backends.comfyui.node_class import NodeClass
 from libs.strict import Strict, at_most
-from libs.workflows.check import Place, graph_flaws, literal_flaw
-from libs.workflows.flaw import Flaw, first_flaws
+from libs.workflows.check import Place, graph_flaws
+from libs.workflows.flaw import Flaw, sorted_out
 from libs.workflows.graph import is_link, link_flaws, read_graph
+from libs.workflows.literal import wrong_with
 from libs.workflows.parameter import ImageParameter, IntegerParameter, Parameter, SeedParameter
 
 __all__ = ["Definition", "NewWorkflow", "WorkflowName", "classes_of", "default_of", "definition_flaws"]
@@ -60,7 +61,7 @@ def classes_of(graph: Mapping[str, Any]) -> frozenset[str]:
 
 
 def definition_flaws(sent: Definition, classes: Mapping[str, NodeClass] | None) -> tuple[Definition, list[Flaw]]:
-    """The definition with nothing in its graph but what was understood, and what is wrong with it.
+    """The definition with nothing in its graph but what was understood, and what is wrong with it, doubts last.
 
     Without `classes` nothing is held against the backend's nodes: whoever runs it does.
     """
@@ -70,12 +71,13 @@ def definition_flaws(sent: Definition, classes: Mapping[str, NodeClass] | None) 
     read = sent.model_copy(update={"graph": graph})
     filled = {place for parameter in sent.parameters if _replaces(parameter) for place in _places(parameter)}
     found = link_flaws(graph) if classes is None else graph_flaws(graph, classes, filled)
-    flaws = [flaw.below("graph") for flaw in first_flaws(found)]
+    sure, doubts = sorted_out(found)
+    flaws = [flaw.below("graph") for flaw in sure]
     flaws += _size_flaws(read)
     flaws += _naming_flaws(read)
     for index, parameter in enumerate(sent.parameters):
         flaws += [flaw.below("parameters", index) for flaw in _parameter_flaws(parameter, graph, classes)]
-    return read, flaws
+    return read, flaws + [flaw.below("graph") for flaw in doubts]
 
 
 def default_of(parameter: Parameter, graph: Graph) -> Any:
@@ -152,13 +154,14 @@ def _binding_flaw(
         return "free text does not go where a file or an address is meant: make it a choice", "input_not_allowed"
     if classes is None:
         return None if given is not None else (f"node {node!r} gives no value to {name!r}", "unknown_input")
-    return _type_flaw(parameter, name, classes.get(graph[node]["class_type"], NodeClass()))
+    return _type_flaw(parameter, name, classes.get(graph[node]["class_type"], NodeClass()), graph[node]["inputs"])
 
 
-def _type_flaw(parameter: Parameter, name: str, source: NodeClass) -> tuple[str, str] | None:
-    declared = source.inputs.get(name)
+def _type_flaw(parameter: Parameter, name: str, source: NodeClass, given: Mapping[str, Any]) -> tuple[str, str] | None:
+    """An input that is not declared, of a class that was read or not, is known by its value in the graph alone."""
+    declared = source.inputs_for(given, _open_to(source)).get(name)
     if declared is None:
-        return f"the node has no input {name!r}", "unknown_input"
+        return None if given.get(name) is not None else (f"the node has no input {name!r}", "unknown_input")
     if not parameter.fits(declared):
         types = "/".join(sorted(declared.types))
         return f"a parameter of the type {parameter.type} does not go into {types}", "wrong_type"
@@ -174,9 +177,16 @@ def _value_flaws(parameter: Parameter, graph: Graph, classes: Mapping[str, NodeC
         yield Flaw(("default",), *wrong)
     for member, bound in _extremes(parameter):
         for node, name in _places(parameter) if classes else ():
-            declared = (classes or {})[graph[node]["class_type"]].inputs[name]
-            if wrong := literal_flaw(bound, declared):
-                yield Flaw(member, f"node {node!r}: {wrong[0]}", wrong[1])
+            source = (classes or {})[graph[node]["class_type"]]
+            declared = source.inputs_for(graph[node]["inputs"], _open_to(source)).get(name)
+            doubt = wrong_with(bound, declared) if declared else None
+            if doubt and not doubt[2]:
+                yield Flaw(member, f"node {node!r}: {doubt[0]}", doubt[1])
+
+
+def _open_to(source: NodeClass) -> list[str]:
+    """The choices of a class that bring inputs along: another parameter may make them."""
+    return [name for name, one in source.all_inputs() if one.dependent]
 
 
 def _extremes(parameter: Parameter) -> Iterator[tuple[tuple[str | int, ...], Any]]:

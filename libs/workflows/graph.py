@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, TypeGuard
+
+import orjson
 
 from libs import limits
 from libs.backends.comfyui import Graph
@@ -27,6 +29,7 @@ _MEMBERS: Final = frozenset({"class_type", "inputs"})
 _DROPPED: Final = frozenset({"_meta"})
 _LINK_LENGTH: Final = 2
 _OUTPUTS_MAX: Final = 256
+_DEPTH_MAX: Final = 8
 _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
@@ -81,7 +84,7 @@ def _is_name(text: object) -> bool:
 def _wrong_with(value: object) -> str | None:
     """Why an input cannot have this value, whatever its class says; None when it can."""
     match value:
-        case bool():
+        case bool() | None:
             return None
         case int() | float():
             fits = _INT_MIN <= value <= _INT_MAX if isinstance(value, int) else math.isfinite(value)
@@ -89,9 +92,40 @@ def _wrong_with(value: object) -> str | None:
         case str():
             return _wrong_with_text(value)
         case list():
-            return None if _links_well(value) else "a list is a link, [node id, number of its output]"
+            return (
+                None
+                if _links_well(value)
+                else 'a list is a link, [node id, number of its output], or {"__value__": […]}'
+            )
+        case dict():
+            return _wrong_with_json(value)
         case _:
-            return "must be a text, a number, true, false or a link"
+            return "must be JSON"
+
+
+def _wrong_with_json(value: Mapping[str, object]) -> str | None:
+    """What a node of newer servers takes as a whole: a box, a curve, a list in its wrapper."""
+    for depth, inner in _within(value):
+        if depth > _DEPTH_MAX:
+            return f"values lie in it deeper than {_DEPTH_MAX}"
+        if not isinstance(inner, list | dict) and (wrong := _wrong_with(inner)):
+            return wrong
+    if len(orjson.dumps(value)) > limits.WORKFLOW_TEXT_LENGTH_MAX:
+        return f"at most {limits.WORKFLOW_TEXT_LENGTH_MAX} bytes as JSON"
+    return None
+
+
+def _within(value: object) -> Iterator[tuple[int, object]]:
+    """Everything in a value with how deep it lies, members' names too; no deeper than one past what may be."""
+    coming = [(1, value)]
+    while coming:
+        depth, one = coming.pop()
+        yield depth, one
+        inner: list[object] = (
+            [*one.keys(), *one.values()] if isinstance(one, dict) else one if isinstance(one, list) else []
+        )
+        if depth <= _DEPTH_MAX:
+            coming += [(depth + 1, more) for more in inner]
 
 
 def _wrong_with_text(text: str) -> str | None:

@@ -20,8 +20,9 @@ def needs_of(graph: Graph, classes: Mapping[str, NodeClass] | None) -> Needs:
 def _files(graph: Graph, classes: Mapping[str, NodeClass]) -> Iterator[str]:
     """Choices with an extension, as a server's offer has them; the pictures that a job brings along are none."""
     for body in graph.values():
-        declared = classes[body["class_type"]].inputs if body["class_type"] in classes else {}
-        for name, value in body.get("inputs", {}).items():
+        given = body.get("inputs", {})
+        declared = classes[body["class_type"]].inputs_for(given) if body["class_type"] in classes else {}
+        for name, value in given.items():
             one = declared.get(name)
             if one and one.choices and not one.is_file and isinstance(value, str) and "." in value:
                 yield value

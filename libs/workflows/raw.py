@@ -7,14 +7,18 @@ is meant unless it is an upload of the job's own, and no value by a link where a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from libs.backends.comfyui import Graph
 from libs.backends.comfyui.node_class import CHOICE, NodeClass, NodeInput
+from libs.backends.comfyui.node_input import plain
 from libs.workflows.check import Place, graph_flaws
+from libs.workflows.classes import RawClasses
 from libs.workflows.flaw import Flaw, first_flaws
 from libs.workflows.graph import is_link, link_flaws, read_graph
+from libs.workflows.literal import converted
 
 __all__ = ["UPLOAD", "names_place", "raw_units_of", "read_raw", "uploads_in"]
 
@@ -34,19 +38,24 @@ _PLACES: Final = re.compile(
 _HUMP: Final = re.compile(r"_|(?<=[a-z0-9])(?=[A-Z])")
 
 
-def read_raw(
-    sent: object, allowed: Collection[str], classes: Mapping[str, NodeClass] | None
-) -> tuple[Graph, list[Flaw]]:
+def read_raw(sent: object, allowed: RawClasses, classes: Mapping[str, NodeClass] | None) -> tuple[Graph, list[Flaw]]:
     """The graph as it may be run, and what is wrong with it; it must not be used unless that is [].
 
-    Without `classes` only its shape, its links and its classes' names are checked: whoever runs it checks again.
+    What ComfyUI would convert comes out converted, so that what is priced is what is run. What an admin is only warned
+    of is refused. Without `classes` only its shape, its links, its classes' names and what multiplies its price are
+    checked: whoever runs it checks again.
     """
     graph, flaws = read_graph(sent)
-    flaws = flaws or first_flaws(_class_flaws(graph, allowed))
+    flaws = flaws or first_flaws(_class_flaws(graph, allowed, classes))
     if flaws:
         return {}, flaws
     graph = {node: _renamed(body, classes) for node, body in graph.items()}
-    flaws = first_flaws(link_flaws(graph) if classes is None else _flaws(graph, classes))
+    if classes is not None:
+        graph = {node: _converted(body, classes) for node, body in graph.items()}
+        flaws = first_flaws(_flaws(graph, classes))
+    else:
+        flaws = first_flaws(link_flaws(graph))
+    flaws = flaws or first_flaws(_price_flaws(graph))
     return ({} if flaws else graph), flaws
 
 
@@ -76,31 +85,60 @@ def names_place(name: str) -> bool:
     return name != _PREFIX and _PLACES.search(_HUMP.sub(" ", name)) is not None
 
 
-def _class_flaws(graph: Graph, allowed: Collection[str]) -> Iterator[Flaw]:
+def _class_flaws(graph: Graph, allowed: RawClasses, classes: Mapping[str, NodeClass] | None) -> Iterator[Flaw]:
+    """A class of ComfyUI's own is allowed for what it is: another package's of the same name is not it."""
     for node, body in graph.items():
-        if body["class_type"] not in allowed:
-            detail = f"{body['class_type']!r} is not among the node classes that raw graphs may use"
+        name = body["class_type"]
+        known = (classes or {}).get(name)
+        if not allowed.has(name):
+            detail = f"{name!r} is not among the node classes that raw graphs may use"
+            yield Flaw((node, "class_type"), detail, "node_not_allowed")
+        elif known is not None and not (known.is_core or known.unread or allowed.is_added(name)):
+            detail = f"{name!r} is not ComfyUI's own on the backend, and only that may be used in raw graphs"
             yield Flaw((node, "class_type"), detail, "node_not_allowed")
 
 
 def _renamed(body: Mapping[str, Any], classes: Mapping[str, NodeClass] | None) -> Mapping[str, Any]:
     """The node, with a prefix of ours wherever it can have one."""
-    declared = classes.get(body["class_type"]) if classes else None
-    if _PREFIX in body["inputs"] or (declared is not None and _PREFIX in declared.inputs):
-        return {**body, "inputs": {**body["inputs"], _PREFIX: _SAVED_AS}}
-    return body
+    given = body["inputs"]
+    declared = _inputs_of(body, classes or {})
+    places = {name for name in (*given, *declared) if name == _PREFIX or name.endswith(f".{_PREFIX}")}
+    return {**body, "inputs": {**given, **dict.fromkeys(sorted(places), _SAVED_AS)}} if places else body
+
+
+def _converted(body: Mapping[str, Any], classes: Mapping[str, NodeClass]) -> Mapping[str, Any]:
+    declared = _inputs_of(body, classes)
+    return {**body, "inputs": {name: _settled(value, declared.get(name)) for name, value in body["inputs"].items()}}
+
+
+def _settled(value: Any, declared: NodeInput | None) -> Any:
+    """What the backend makes of a value; a list stays in its wrapper, and what cannot be converted as it is."""
+    if declared is None or is_link(value) or isinstance(plain(value), list | dict):
+        return value
+    with suppress(OverflowError, TypeError, ValueError):
+        return converted(value, declared)
+    return value
+
+
+def _price_flaws(graph: Graph) -> Iterator[Flaw]:
+    """What multiplies the price is a plain number, whether or not the backend's nodes are known."""
+    for node, body in graph.items():
+        for name, value in body["inputs"].items():
+            if name.rpartition(".")[2] in _MULTIPLIERS and (isinstance(value, bool) or not isinstance(value, int)):
+                yield Flaw((node, "inputs", name), "must be an integer, which the price is told from", "literal_needed")
+
+
+def _inputs_of(body: Mapping[str, Any], classes: Mapping[str, NodeClass]) -> Mapping[str, NodeInput]:
+    return classes[body["class_type"]].inputs_for(body["inputs"]) if body["class_type"] in classes else {}
 
 
 def _flaws(graph: Graph, classes: Mapping[str, NodeClass]) -> Iterator[Flaw]:
     files = {
-        (node, name)
-        for node, body in graph.items()
-        for name, one in (classes[body["class_type"]].inputs if body["class_type"] in classes else {}).items()
-        if one.is_file
+        (node, name) for node, body in graph.items() for name, one in _inputs_of(body, classes).items() if one.is_file
     }
     yield from graph_flaws(graph, classes, {place for place in files if _is_given(graph, place)})
     for node, body in graph.items():
-        declared = classes.get(body["class_type"], NodeClass()).inputs
+        declared = _inputs_of(body, classes)
         for name, value in body["inputs"].items():
             if name in declared and (wrong := _too_free(name, value, declared[name])):
                 yield Flaw((node, "inputs", name), *wrong)

@@ -47,7 +47,7 @@ def wanted(*, steps: int = 2, batch_size: int = 1, seed: int = 1) -> GenerateInp
 
 async def test_it_says_what_it_is_and_lists_what_it_offers(comfyui: ComfyUI) -> None:
     assert (await comfyui.version())["comfyui"]
-    catalogue = read_catalogue(await comfyui.object_info())
+    catalogue = read_catalogue((await comfyui.offer()).classes)
     assert catalogue["models"] == await comfyui.models()
     assert catalogue["models"]
     assert {"euler", "euler_ancestral"} <= set(catalogue["samplers"])

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final
 
-from libs.backends.comfyui.node_class import CHOICE, NodeInput, read_classes
+from libs.backends.comfyui.node_class import CHOICE, NodeInput
+from libs.backends.comfyui.schema import read_classes
 from libs.embedded.comfyui_standin.nodes import CHECKPOINTS, object_info
-from libs.workflows.classes import CORE_CLASSES
+from libs.workflows.classes import RawClasses
 
 __all__ = ["ALLOWED", "CLASSES", "DANGEROUS", "INFO", "ODD", "UPLOAD_ID", "picture_graph", "random_graph"]
 
@@ -53,9 +54,9 @@ ODD: Final[Mapping[str, Any]] = {
 }
 INFO: Final = {**object_info(), **DANGEROUS, **ODD}
 CLASSES: Final = read_classes(INFO)
-ALLOWED: Final = CORE_CLASSES | {"ImageBlur", "CLIPVisionLoader"}
+ALLOWED: Final = RawClasses({"ImageBlur", "CLIPVisionLoader"})
 
-_USABLE: Final = sorted(name for name in CLASSES if name in ALLOWED and name != "CLIPVisionLoader")
+_USABLE: Final = sorted(name for name in CLASSES if ALLOWED.has(name) and name != "CLIPVisionLoader")
 _SAVERS: Final = [name for name in _USABLE if CLASSES[name].is_output]
 
 

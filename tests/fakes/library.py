@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from libs.backends.comfyui.node_class import NodeClass
+from libs.workflows.classes import RawClasses
 from libs.workflows.definition import Definition
 from libs.workflows.registry import Version
 
@@ -25,7 +26,7 @@ class FakeLibrary:
 
     versions: list[Version] = field(default_factory=list)
     classes: Mapping[str, NodeClass] | None = None
-    raw_classes: frozenset[str] = frozenset()
+    raw_classes: RawClasses = field(default_factory=RawClasses)
 
     async def find_version(self, name: str, number: int | None = None) -> Version | None:
         fitting = [one for one in self.versions if one.name == name and number in (None, one.number)]

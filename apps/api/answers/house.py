@@ -39,7 +39,10 @@ class Kinds(Answer):
 
 
 class FleetServer(Answer):
-    """A server of the fleet: `away` is left alone after failures, `sick` is out of the fleet until it has recovered."""
+    """A server of the fleet: `away` is left alone after failures, `sick` is out of the fleet until it has recovered.
+
+    `problems` say what of it cannot be used: node classes that cannot be read, or all that it offers.
+    """
 
     name: str
     state: Literal["well", "away", "sick"]
@@ -50,6 +53,7 @@ class FleetServer(Answer):
     offers: Count
     seen_at: str | None
     version: dict[str, str]
+    problems: list[str]
 
 
 class Backend(Answer):

@@ -151,6 +151,7 @@ def server_view(server: ConfiguredServer, found: ServerState) -> dict[str, Any]:
         "offers": found.offered,
         "seen_at": stamp(found.seen_at_ms),
         "version": found.version,
+        "problems": list(found.problems),
     }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from libs.jobs.view import stamp
+from libs.workflows.flaw import Flaw
 from libs.workflows.order import input_schema
 from libs.workflows.parameter import Parameter
 from libs.workflows.registry import Version
@@ -36,14 +38,14 @@ def offered_view(version: Version) -> dict[str, Any]:
     }
 
 
-def version_view(version: Version) -> dict[str, Any]:
-    """A version with its graph, for admins."""
+def version_view(version: Version, doubts: Sequence[Flaw] = ()) -> dict[str, Any]:
+    """A version with its graph, for admins; `doubts` are told to who registers it, and not kept."""
     definition = version.definition.model_dump(mode="json", exclude_none=True)
     return {
         **workflow_view(version),
         **definition,
         "checked": version.is_checked,
-        "warnings": [] if version.is_checked else [_UNCHECKED],
+        "warnings": [*([] if version.is_checked else [_UNCHECKED]), *(doubt.warning for doubt in doubts)],
         "created_at": stamp(version.created_at_ms),
         "created_by": version.created_by,
         "retired_at": stamp(version.retired_at_ms),

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final, Protocol
 
 from libs.backends.comfyui.catalogue import choices
+from libs.backends.comfyui.object_info import Offer
 from libs.backends.comfyui.outputs import OutputFile
 from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.record import DEVICE_FAULT
@@ -122,6 +123,10 @@ class ComfyUI:
     async def object_info(self) -> dict[str, Any]:
         """Every node class and what it takes, in ComfyUI's own words."""
         return await self._require_server().object_info()
+
+    async def offer(self) -> Offer:
+        """Its node classes as far as they can be read; raises UnreadableOfferError where none can."""
+        return await self._require_server().offer()
 
     async def models(self) -> list[str]:
         """The checkpoints it lists, its first choice first."""

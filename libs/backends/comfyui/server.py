@@ -5,16 +5,19 @@ Sources: a running 0.8.0, and `server.py` and `comfy_execution/jobs.py` of newer
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+from libs import limits
+from libs.backends.comfyui.object_info import Offer, UnreadableOfferError, read_offer
 from libs.backends.comfyui.outputs import Saved
 from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.record import UNKNOWN, Record, read_history, read_job, read_queue
 from libs.backends.comfyui.refusals import workflow_invalid
 from libs.backends.transport import FileContent, OversizeError, Reply, Transport
 from libs.errors import Failure, Unavailable
-from libs.spool import Content, Spooler
+from libs.spool import Content, Spooler, chunks_of
 
 __all__ = ["Graph", "Server"]
 
@@ -24,6 +27,7 @@ Graph = Mapping[str, Mapping[str, Any]]
 _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
 _CLIENT_ERRORS = range(400, 500)
 _CANCEL_TRIES = 5
+_OFFER_MEMORY_BYTES_MAX = 4 * 1024 * 1024
 
 
 class Server:
@@ -126,6 +130,24 @@ class Server:
         """The declaration of one node class, or of all."""
         path = f"/object_info/{node_class}" if node_class else "/object_info"
         return (await self._http.get(path)).require_ok().load_object()
+
+    async def offer(self) -> Offer:
+        """Every node class, however many: the answer lies on disk and is read class by class.
+
+        Raises UnreadableOfferError where nothing of it can be read, and waiting will not help.
+        """
+        into = Spooler(_OFFER_MEMORY_BYTES_MAX)
+        try:
+            reply = await self._http.save(
+                "/object_info", into, params={}, total_s=self._patience.fetch_s, bytes_max=limits.OBJECT_INFO_BYTES_MAX
+            )
+        except OversizeError as error:
+            raise UnreadableOfferError("comfyui", f"its /object_info: {error.detail}") from None
+        reply.require_ok()
+        try:
+            return await asyncio.to_thread(read_offer, chunks_of(into.content()))
+        except ValueError as error:
+            raise UnreadableOfferError("comfyui", f"its /object_info is not understood: {error}") from None
 
     async def system_stats(self) -> dict[str, Any]:
         """Version, memory and devices."""

@@ -36,10 +36,16 @@ SERVER_STATES: Final[tuple[State, ...]] = ("well", "away", "sick")
 RECOVERY_S: Final = 60.0
 RECOVERY_S_MAX: Final = 900.0
 
+_PROBLEMS_MAX: Final = 20
+_PROBLEM_LENGTH_MAX: Final = 300
+
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """A server as it is now; `why` is a word for what made it sick, times are ms since the epoch."""
+    """A server as it is now; `why` is a word for what made it sick, times are ms since the epoch.
+
+    `problems` say in words what of it cannot be used: a node class that cannot be read, say.
+    """
 
     state: State
     since_ms: int | None
@@ -48,6 +54,7 @@ class ServerState:
     offered: int
     seen_at_ms: int | None
     version: Mapping[str, Any]
+    problems: Sequence[str] = ()
 
 
 class Health:
@@ -84,6 +91,13 @@ class Health:
         with suppress(Unavailable):
             await self._store.run(SIDELINE, (), (self.server.name, why))
 
+    async def tell(self, problems: Sequence[str]) -> None:
+        """What of it cannot be used, in words for people. Raises Unavailable."""
+        told = [problem[:_PROBLEM_LENGTH_MAX] for problem in problems[:_PROBLEMS_MAX]]
+        more = len(problems) - len(told)
+        told += [f"and {more} more"] if more else []
+        await self._store.call("HSET", self._store.keys.server + self.server.name, "problems", orjson.dumps(told))
+
     async def probe(self, ask: Callable[[], Awaitable[Mapping[str, Any]]]) -> State:
         """Ask the server, if it is time to; what it is now. `ask` answers with what the server says of itself.
 
@@ -110,7 +124,7 @@ class Health:
 
 async def look_at(store: Store, server: str) -> ServerState:
     """How a server is. Raises Unavailable."""
-    state, since, why, busy, offered, seen, version = await store.run(LOOK, (), (server,))
+    state, since, why, busy, offered, seen, version, problems = await store.run(LOOK, (), (server,))
     return ServerState(
         cast("State", state.decode()),
         int(since) if since else None,
@@ -119,4 +133,5 @@ async def look_at(store: Store, server: str) -> ServerState:
         offered,
         int(seen) if seen else None,
         orjson.loads(version or b"{}"),
+        orjson.loads(problems or b"[]"),
     )

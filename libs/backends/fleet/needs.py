@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from libs.backends.comfyui.node_class import NodeClass
+from libs.backends.comfyui.node_class import Choice, NodeClass
 
 __all__ = ["NEEDS_MAX", "Needs", "offered_digests"]
 
@@ -42,18 +42,23 @@ class Needs:
         return " ".join((_FLEET, *self.digests))
 
 
-def offered_digests(names: Iterable[str], classes: Mapping[str, NodeClass]) -> set[str]:
+def offered_digests(classes: Mapping[str, NodeClass]) -> set[str]:
     """What a server offers: its node classes by name, and every file that one of those that can be read loads."""
-    return {*(_digest("class", name) for name in names), *(_digest("file", name) for name in _files(classes))}
+    return {*(_digest("class", name) for name in classes), *(_digest("file", name) for name in _files(classes))}
 
 
 def _files(classes: Mapping[str, NodeClass]) -> Iterator[str]:
-    """A file is a choice with an extension: ComfyUI lists samplers and models alike, and says of neither what it is."""
+    """A file is a choice with an extension: ComfyUI lists samplers and models alike, and says of neither what it is.
+
+    Lists are long, and a hundred classes may have the same one.
+    """
+    seen: set[tuple[Choice, ...]] = set()
     for one in classes.values():
-        for declared in one.inputs.values():
-            for choice in declared.choices or ():
-                if isinstance(choice, str) and "." in choice:
-                    yield choice
+        for _, declared in one.all_inputs():
+            if declared.choices is None or declared.choices in seen:
+                continue
+            seen.add(declared.choices)
+            yield from (choice for choice in declared.choices if isinstance(choice, str) and "." in choice)
 
 
 def _digest(what: str, name: str) -> str:

@@ -28,19 +28,14 @@ _KEPT_S = 86_400
 async def publish_server(
     store: Store,
     server: ConfiguredServer,
-    info: Mapping[str, Any],
     classes: Mapping[str, NodeClass],
     queues: Sequence[str],
 ) -> None:
-    """Write down what a server's `/object_info` says it offers, and wake who waited for it. Raises Unavailable.
-
-    `classes` are those of the information that can be read.
-    """
-    digests = sorted(offered_digests(info, classes))
+    """Write down what a server offers, and wake who waited for it. Raises Unavailable."""
+    digests = sorted(offered_digests(classes))
     whole = hashlib.sha256("".join(digests).encode()).hexdigest()
-    await store.call(
-        "SET", store.keys.server_catalogue + server.name, orjson.dumps(read_catalogue(info)), "EX", _KEPT_S
-    )
+    catalogue = orjson.dumps(read_catalogue(classes))
+    await store.call("SET", store.keys.server_catalogue + server.name, catalogue, "EX", _KEPT_S)
     await store.run(OFFER, (), (server.name, whole, server.slots, len(queues), *queues, *digests))
 
 

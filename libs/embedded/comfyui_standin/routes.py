@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -37,6 +37,8 @@ class Routes:
         self, prompts: Prompts, files: Files, faults: Faults, generation: Generation, checkpoints: Sequence[str]
     ) -> None:
         self.frees = 0
+        #: Classes that it tells of and has not: what people install.
+        self.more_classes: Mapping[str, Any] = {}
         self.checkpoints = checkpoints
         self.prompts = prompts
         self._files = files
@@ -154,7 +156,8 @@ class Routes:
         return json_response({"system": system, "devices": [device]})
 
     def _object_info(self, _request: Request, tail: str) -> Response:
-        return json_response(with_checkpoints(object_info(tail or None, combo=self._newest), self.checkpoints))
+        told = with_checkpoints(object_info(tail or None, combo=self._newest), self.checkpoints)
+        return json_response({**told, **({} if tail else self.more_classes)})
 
     def _models(self, _request: Request, tail: str) -> Response:
         models = {"checkpoints": list(self.checkpoints), "loras": LORAS}

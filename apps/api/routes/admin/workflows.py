@@ -16,7 +16,8 @@ from apps.api.validation import validated
 from apps.api.views.workflow import version_view, workflow_view
 from libs.errors import Refusal
 from libs.workflows.definition import Definition, NewWorkflow, classes_of, definition_flaws
-from libs.workflows.flaw import refusal
+from libs.workflows.flaw import Flaw, refusal, sorted_out
+from libs.workflows.library import classes_known
 from libs.workflows.registry import (
     create_workflow,
     list_versions,
@@ -36,10 +37,10 @@ _DIGITS_MAX = 9
 async def create(request: Request) -> Response:
     """201 with the first version, held against the backend's node classes as far as those are known."""
     wanted = validated(NewWorkflow, await read_object(request))
-    definition, is_checked = await _checked(request, wanted)
+    definition, is_checked, doubts = await _checked(request, wanted)
     store = request.resources.cells.shared
     version = await create_workflow(store, wanted.name, definition, is_checked=is_checked, by=request.actor)
-    return Json(version_view(version), _CREATED)
+    return Json(version_view(version, doubts), _CREATED)
 
 
 async def revise(request: Request) -> Response:
@@ -47,9 +48,9 @@ async def revise(request: Request) -> Response:
     store, name = request.resources.cells.shared, request.path_params["name"]
     wanted = validated(Definition, await read_object(request))
     await list_versions(store, name)
-    definition, is_checked = await _checked(request, wanted)
+    definition, is_checked, doubts = await _checked(request, wanted)
     version = await revise_workflow(store, name, definition, is_checked=is_checked, by=request.actor)
-    return Json(version_view(version), _CREATED)
+    return Json(version_view(version, doubts), _CREATED)
 
 
 async def list_page(request: Request) -> Response:
@@ -84,14 +85,18 @@ async def remove(request: Request) -> Response:
     return Response(status_code=204)
 
 
-async def _checked(request: Request, wanted: Definition) -> tuple[Definition, bool]:
-    """What is to be stored of it, and whether the backend's nodes were known; refuses what is wrong with it."""
-    classes = await request.resources.library.find_classes(classes_of(wanted.graph))
+async def _checked(request: Request, wanted: Definition) -> tuple[Definition, bool, list[Flaw]]:
+    """What is to be stored of it, whether the backend's nodes were known, and what may be wrong with it.
+
+    Refuses what surely is.
+    """
+    classes = await classes_known(request.resources.library, classes_of(wanted.graph))
     plain = Definition.model_validate(wanted.model_dump(exclude={"name"}))
-    definition, flaws = definition_flaws(plain, classes)
-    if flaws:
-        raise refusal(flaws)
-    return definition, classes is not None
+    definition, found = definition_flaws(plain, classes)
+    sure, doubts = sorted_out(found)
+    if sure:
+        raise refusal(sure)
+    return definition, classes is not None, doubts
 
 
 def _number(request: Request) -> int:

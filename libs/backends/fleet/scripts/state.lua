@@ -9,6 +9,7 @@
 --   probed         the last probe, good or not
 --   given, loaded  when it was last given a job, and that job's needs (libs/jobs/scripts/servers.lua)
 --   offered        digest of all that it offers
+--   problems       what of it cannot be used, in words, JSON
 --
 -- Needs: clock.lua
 --

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from libs.backends.comfyui.node_class import read_classes
+from libs.backends.comfyui.schema import read_classes
 from libs.backends.fleet.offers import publish_server
 from tests.fakes.api import Api
 from tests.fakes.customers import BATCHES, COMPARISONS, PICTURE, customer_of
@@ -40,7 +40,7 @@ async def say(api: Api, server: str, files: list[str]) -> None:
     """What a worker writes down of a server: the files that it can load."""
     info = {"Loader": {"input": {"required": {"file": [files, {}]}}, "output": []}}
     (found,) = [each for each in api.resources.backends["comfyui"].servers if each.name == server]
-    await publish_server(api.resources.store, found, info, read_classes(info), ["gpu"])
+    await publish_server(api.resources.store, found, read_classes(info), ["gpu"])
 
 
 async def test_a_file_that_the_only_server_does_not_have_is_refused(make_api: MakeApi) -> None:

@@ -10,8 +10,11 @@ import jsonschema
 import pytest
 
 from libs import limits
+from libs.access.api_key import DEFAULT_SCOPES
+from libs.backends.comfyui.node_class import NodeClass
+from libs.backends.comfyui.schema import read_classes
 from libs.store.client import Store
-from libs.workflows.node_classes import find_classes, publish_classes
+from libs.workflows.node_classes import find_classes, publish_classes, publish_unreadable
 from libs.workflows.registry import create_workflow, find_version, revise_workflow
 from tests.fakes.api import Api
 from tests.fakes.customers import Customer, customer_of
@@ -214,8 +217,69 @@ async def test_there_are_so_many_node_classes_of_such_a_size_and_no_more(store: 
     assert await store.call("HLEN", store.keys.node_classes + "comfyui") == limits.NODE_CLASSES_MAX + 1
     long = "x" * limits.NODE_CLASS_BYTES_MAX
     wide = type(one)({long: one.inputs["images"]}, (), is_output=True)
-    await publish_classes(store, "comfyui", {"Wide": wide, "y" * 1_000: one, "Fine": one})
-    assert await find_classes(store, ["comfyui"], ["Wide", "Fine"]) == {"Fine": one}
+    problems = await publish_classes(store, "comfyui", {"Wide": wide, "y" * 1_000: one, "Fine": one})
+    found = await find_classes(store, ["comfyui"], ["Wide", "Fine"]) or {}
+    assert (found["Fine"], found["Wide"].unread) == (one, "its declaration is too large")
+    assert ["'Wide'" in problem for problem in problems] == [True, False]
+    assert "too long a name" in problems[1]
+
+
+async def test_lists_of_thousands_of_models_are_kept_once_and_held_against(store: Store) -> None:
+    """As on a server with 5,000 LoRAs, which every package that loads some lists again."""
+    loras = [f"styles/{number:05}-{'x' * 50}.safetensors" for number in range(5_000)]
+    package = {"input": {"required": {f"lora_{n}": [loras, {}] for n in range(10)}}, "output": ["MODEL"]}
+    info = {f"Package{number}": package for number in range(30)}
+    for length in (5_000, 4_999):  # one of them is removed
+        del loras[length:]
+        assert await publish_classes(store, "comfyui", read_classes(info)) == []
+        found = await find_classes(store, ["comfyui"], ["Package3"]) or {}
+        assert found["Package3"].inputs["lora_7"].choices == tuple(loras)
+        assert await store.call("HLEN", store.keys.node_choices + "comfyui") == 1
+    stored = [await store.call("MEMORY", "USAGE", key + "comfyui", "SAMPLES", 0)
+              for key in (store.keys.node_classes, store.keys.node_choices)]  # fmt: skip
+    assert sum(stored) < 1_000_000
+
+
+async def test_a_list_beyond_the_ceiling_is_left_out_and_said_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "NODE_CHOICES_BYTES_MAX", 1_000)
+    short, long = [f"{n}.ckpt" for n in range(40)], [f"{n}.ckpt" for n in range(400)]
+    info = {"A": {"input": {"required": {"a": [short], "b": [long]}}, "output": []}}
+    (problem,) = await publish_classes(store, "comfyui", read_classes(info))
+    assert "400 choices" in problem
+    inputs = (await find_classes(store, ["comfyui"], ["A"]) or {})["A"].inputs
+    assert (inputs["a"].choices, inputs["b"].choices) == (tuple(short), None)
+
+
+async def test_what_no_server_tells_readably_is_said_to_the_caller_at_once(api: Api, admin: Customer) -> None:
+    await publish_unreadable(api.resources.store, "comfyui", "its /object_info: too large")
+    answer = await admin.post(PATH, {"name": "portrait", **portrait()})
+    assert answer.status_code == 503
+    assert "cannot be read: its /object_info: too large" in answer.text
+    someone = Customer(api.http, await api.key("pro", DEFAULT_SCOPES | {"jobs:raw_workflow"}))
+    order = await someone.post("/api/v1/jobs", {"kind": "workflow", "input": {"graph": picture_graph()}})
+    assert order.status_code == 503
+    assert "cannot be read" in order.text
+
+
+async def test_what_was_read_before_still_counts_when_it_can_be_read_no_more(store: Store) -> None:
+    await publish_classes(store, "comfyui", CLASSES)
+    await publish_unreadable(store, "comfyui", "odd")
+    assert "KSampler" in (await find_classes(store, ["comfyui"], ["KSampler"]) or {})
+    await publish_unreadable(store, "other", "odd")
+    assert "KSampler" in (await find_classes(store, ["comfyui", "other"], ["KSampler"]) or {})
+
+
+async def test_doubts_are_warnings_to_who_registers(api: Api, admin: Customer, store: Store) -> None:
+    odd = NodeClass(unread="odd")
+    await publish_classes(store, "comfyui", {**CLASSES, "Odd": odd})
+    graph = {**picture_graph(), "10": node("Odd", source=["8", 0])}
+    graph["9"]["inputs"]["more"] = 1
+    answer = await admin.post(PATH, {"name": "doubtful", "graph": graph})
+    assert answer.status_code == 201
+    assert answer.json()["warnings"] == [
+        "#/graph/9/inputs/more: no input of this class; it has: images, filename_prefix, embed_workflow",
+        "#/graph/10/class_type: the node class 'Odd' cannot be held against anything: odd",
+    ]
 
 
 async def test_a_parameter_that_reaches_for_a_place_is_refused_even_before_the_nodes_are_known(

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 import pytest
 
 from apps.worker.probing import Prober
+from libs import limits
 from libs.backends.breaker import Breaker
 from libs.backends.comfyui import ComfyUI
 from libs.backends.configured import ConfiguredBackend, ConfiguredServer
 from libs.backends.fleet.health import Health, look_at
 from libs.embedded.comfyui_standin import Standin
 from libs.store.client import Store
+from libs.workflows.node_classes import UnreadableError, find_classes
 from tests.integration.libs.backends.comfyui.bench import graph
 
 GRAPH = graph(steps=150)
@@ -64,17 +66,69 @@ async def test_what_a_server_is_and_offers_is_told_within_its_first_probe(ward: 
     assert b"dreamshaper_8.safetensors" in whole
 
 
+async def test_a_class_that_cannot_be_read_takes_away_itself_and_is_told(
+    ward: Ward, caplog: pytest.LogCaptureFixture
+) -> None:
+    ward.standin.routes.more_classes = {"Odd": {"input": 7}}
+    async with probing(ward.prober("w1")), asyncio.timeout(5):
+        while not (found := await look_at(ward.store, "a")).problems:
+            await asyncio.sleep(0.01)
+    assert found.problems == ["the node class 'Odd' cannot be used: its declaration is not understood"]
+    assert "server a: the node class 'Odd' cannot be used" in caplog.text
+    classes = await find_classes(ward.store, ["a"], ["Odd", "KSampler"]) or {}
+    assert (bool(classes["Odd"].unread), bool(classes["KSampler"].unread)) == (True, False)
+
+
+async def test_a_server_with_very_much_to_tell_is_read_all_the_same(ward: Ward) -> None:
+    """A list of ten times 5,000 LoRAs in each of ten packages, and 10,000 pictures in its input folder."""
+    loras = [f"styles/{number:05}-{'x' * 50}.safetensors" for number in range(5_000)]
+    pictures = [f"{number:05}-{'y' * 50}.png" for number in range(10_000)]
+    package = {"input": {"required": {f"lora_{n}": [loras, {}] for n in range(10)}}, "output": ["MODEL"]}
+    load = {"input": {"required": {"image": [pictures, {"image_upload": True}]}}, "output": ["IMAGE", "MASK"]}
+    ward.standin.routes.more_classes = {"LoadImage": load, **{f"Package{n}": package for n in range(10)}}
+    async with probing(ward.prober("w1")), asyncio.timeout(30):
+        while not (found := await look_at(ward.store, "a")).offered:
+            await asyncio.sleep(0.01)
+    assert found.problems == []
+    assert found.offered > 5_000
+    classes = await find_classes(ward.store, ["a"], ["LoadImage", "Package3"]) or {}
+    assert classes["Package3"].inputs["lora_1"].choices == tuple(loras)
+    assert classes["LoadImage"].inputs["image"].is_picture
+
+
+@pytest.mark.parametrize("ceiling", [True, False])
+async def test_what_cannot_be_read_at_all_is_said_and_not_waited_for(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch, ceiling: bool
+) -> None:
+    if ceiling:
+        monkeypatch.setattr(limits, "OBJECT_INFO_BYTES_MAX", 1_000)
+    else:
+        ward.standin.faults.replace([{"name": "garbage", "path": "/object_info"}])
+    async with probing(ward.prober("w1")), asyncio.timeout(5):
+        while not (found := await look_at(ward.store, "a")).problems:
+            await asyncio.sleep(0.01)
+    assert found.state == "well"
+    assert found.problems[0].startswith("its /object_info")
+    with pytest.raises(UnreadableError):
+        await find_classes(ward.store, ["a"], ["KSampler"])
+
+
 async def test_one_worker_probes_and_when_it_goes_another_does(ward: Ward) -> None:
     key = ward.store.keys.probing + "a"
     async with asyncio.timeout(10), probing(ward.prober("w2")):
         async with probing(ward.prober("w1")):
-            while not await ward.store.call("GET", key):
+            while not (first := await holder(ward, key)):
                 await asyncio.sleep(0.01)
-            first = await ward.store.call("GET", key)
             await asyncio.sleep(0.3)
-            assert await ward.store.call("GET", key) == first
-        while await ward.store.call("GET", key) != b"w2":
+            assert await holder(ward, key) == first
+        while await holder(ward, key) != "w2":
             await asyncio.sleep(0.01)
+
+
+async def holder(ward: Ward, turn: str) -> str:
+    """Whose turn it is."""
+    told: bytes = await ward.store.call("GET", turn) or b""
+    return told.decode().partition(" ")[0]
 
 
 async def test_prompts_that_were_left_behind_are_ended(ward: Ward) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import re
 import time
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 
 from libs import limits
 from libs.backends.comfyui import Graph
+from libs.backends.comfyui.node_class import NodeClass
 from libs.embedded.comfyui_standin.nodes import validate
+from libs.workflows.classes import RawClasses
 from libs.workflows.flaw import Flaw
 from libs.workflows.raw import names_place, raw_units_of, read_raw, uploads_in
 from tests.fakes.graphs import ALLOWED, CLASSES, INFO, ODD, UPLOAD_ID, picture_graph, random_graph
@@ -36,7 +39,7 @@ def hold_it_against_the_list(graph: Any) -> None:
     for node, body in graph.items():
         assert re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z_:.-]*", node)
         assert set(body) == {"class_type", "inputs"}
-        assert body["class_type"] in ALLOWED
+        assert ALLOWED.has(body["class_type"])
         info = INFO[body["class_type"]]["input"]
         declared = {**info["required"], **info.get("optional", {})}
         assert set(info["required"]) <= set(body["inputs"]) <= set(declared)
@@ -126,11 +129,15 @@ def test_whatever_stands_in_an_input_is_read_without_an_exception(value: Any, no
         (("6", "inputs", {"text": "x", "clip": ["44", 0]}), ("6/inputs/clip", "unknown_node")),
         (("6", "inputs", {"text": "x", "clip": "CLIP"}), ("6/inputs/clip", "wrong_type")),
         (("6", "inputs", {"clip": ["4", 1]}), ("6/inputs/text", "required")),
-        (("6", "inputs", {"text": {"__value__": "x"}, "clip": ["4", 1]}), ("6/inputs/text", "value")),
+        (("6", "inputs", {"text": {"__value__": ["x"]}, "clip": ["4", 1]}), ("6/inputs/text", "unknown_type")),
+        (("6", "inputs", {"text": ["x"], "clip": ["4", 1]}), ("6/inputs/text", "value")),
+        (("6", "inputs", {"text": "x", "clip": None}), ("6/inputs/clip", "wrong_type")),
         (("6", "inputs", {"text": "x", "clip": ["4", 1], "code": "x"}), ("6/inputs/code", "unknown_input")),
         (("5", "inputs", {"width": 8, "height": 64, "batch_size": 1}), ("5/inputs/width", "out_of_range")),
-        (("5", "inputs", {"width": True, "height": 64, "batch_size": 1}), ("5/inputs/width", "wrong_type")),
-        (("5", "inputs", {"width": 64.0, "height": 64, "batch_size": 1}), ("5/inputs/width", "wrong_type")),
+        (("5", "inputs", {"width": True, "height": 64, "batch_size": 1}), ("5/inputs/width", "out_of_range")),
+        (("5", "inputs", {"width": "wide", "height": 64, "batch_size": 1}), ("5/inputs/width", "wrong_type")),
+        (("5", "inputs", {"width": None, "height": 64, "batch_size": 1}), ("5/inputs/width", "wrong_type")),
+        (("5", "inputs", {"width": 64, "height": 64, "batch_size": "9" * 30}), ("5/inputs/batch_size", "wrong_type")),
         (("5", "inputs", {"width": 2**80, "height": 64, "batch_size": 1}), ("5/inputs/width", "value")),
         (("8", "inputs", {"samples": ["8", 0], "vae": ["4", 2]}), ("8", "loop")),
     ],
@@ -282,3 +289,47 @@ def test_a_graph_of_two_hundred_nodes_in_a_row_is_no_matter_of_recursion() -> No
     began = time.process_time()
     assert read(sent)[1] == []
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize("sent", ["4", 4.0, {"__value__": 4}, {"__value__": "4"}, " 4 "])
+def test_what_the_backend_converts_is_priced_and_run_converted(sent: Any) -> None:
+    graph = picture_graph()
+    graph["5"]["inputs"]["batch_size"] = sent
+    found, flaws = read(graph)
+    assert flaws == []
+    assert found["5"]["inputs"]["batch_size"] == 4
+    assert type(found["5"]["inputs"]["batch_size"]) is int
+    assert raw_units_of(found) == 4
+
+
+@pytest.mark.parametrize("sent", ["4", 4.0, True, {"__value__": 4}, ["3", 0], None])
+def test_what_multiplies_the_price_is_a_plain_number_before_the_nodes_are_known(sent: Any) -> None:
+    graph = picture_graph()
+    graph["5"]["inputs"]["batch_size"] = sent
+    assert [flaw.code for flaw in read_raw(graph, ALLOWED, None)[1]] in (["literal_needed"], ["loop"])
+
+
+def test_a_class_that_only_bears_the_name_of_a_core_one_is_refused_unless_the_operator_has_added_it() -> None:
+    foreign = {**CLASSES, "KSampler": replace(CLASSES["KSampler"], is_core=False)}
+    assert [flaw.code for flaw in read_raw(picture_graph(), ALLOWED, foreign)[1]] == ["node_not_allowed"]
+    assert read_raw(picture_graph(), RawClasses(("KSam*",)), foreign)[1] == []
+
+
+@pytest.mark.parametrize(
+    "name,allowed",
+    [
+        ("Image Blur (mtb)", True),
+        ("Image", False),
+        ("CR Text", True),
+        ("cr Text", False),
+        ("Cat", True),
+        ("Cart", False),
+    ],
+)
+def test_an_operator_adds_classes_by_pattern(name: str, allowed: bool) -> None:
+    assert RawClasses(("Image *", "CR ?ext", "C?t")).has(name) is allowed
+
+
+def test_a_class_that_cannot_be_read_is_not_for_raw_graphs() -> None:
+    unread = {**CLASSES, "KSampler": NodeClass(unread="odd")}
+    assert "unread" in [flaw.code for flaw in read_raw(picture_graph(), ALLOWED, unread)[1]]

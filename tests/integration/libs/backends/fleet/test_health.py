@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from libs.backends.breaker import Breaker, Rule
-from libs.backends.comfyui.node_class import read_classes
+from libs.backends.comfyui.schema import read_classes
 from libs.backends.configured import ConfiguredServer
 from libs.backends.fleet.health import Health, look_at
 from libs.backends.fleet.offers import publish_all, publish_server
@@ -117,21 +117,21 @@ async def test_faults_that_follow_on_each_other_keep_it_out_for_longer_and_an_ol
 
 async def test_what_a_server_offers_is_known_and_news_of_it_ring(store: Store) -> None:
     info = object_info()
-    await publish_server(store, SERVER, info, read_classes(info), ["gpu", "other"])
+    await publish_server(store, SERVER, read_classes(info), ["gpu", "other"])
     assert await bell(store) == SERVER.slots
     known = (await look_at(store, "a")).offered
     assert known > len(info)
-    await publish_server(store, SERVER, info, read_classes(info), ["gpu"])
+    await publish_server(store, SERVER, read_classes(info), ["gpu"])
     assert await bell(store) == 0
     del info["KSampler"]
-    await publish_server(store, SERVER, info, read_classes(info), ["gpu"])
+    await publish_server(store, SERVER, read_classes(info), ["gpu"])
     assert (await look_at(store, "a")).offered == known - 1
     assert await bell(store) == SERVER.slots
 
 
 async def test_a_server_may_offer_more_than_one_call_can_take(store: Store) -> None:
     info: dict[str, Any] = {f"Class{number}": {} for number in range(20_000)}
-    await publish_server(store, SERVER, info, read_classes(info), ["gpu"])
+    await publish_server(store, SERVER, read_classes(info), ["gpu"])
     assert (await look_at(store, "a")).offered == 20_000
 
 
@@ -139,8 +139,8 @@ async def test_the_offer_of_the_fleet_is_that_of_the_servers_it_has(store: Store
     other = ConfiguredServer("b", "http://b")
     await publish_all(store, "comfyui", [SERVER, other])
     assert await store.call("EXISTS", store.keys.catalogue + "comfyui") == 0, "nothing is known yet"
-    await publish_server(store, SERVER, {"A": {}}, read_classes({"A": {}}), [])
-    await publish_server(store, other, {"B": {}}, read_classes({"B": {}}), [])
+    await publish_server(store, SERVER, read_classes({"A": {}}), [])
+    await publish_server(store, other, read_classes({"B": {}}), [])
     await publish_all(store, "comfyui", [SERVER, other])
     both = await store.call("GET", store.keys.catalogue + "comfyui")
     assert b'"node_classes":["A","B"]' in both

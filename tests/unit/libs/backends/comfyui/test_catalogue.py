@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from libs.backends.comfyui.catalogue import choices, read_catalogue
+from libs.backends.comfyui.schema import read_classes
 from libs.embedded.comfyui_standin.nodes import CHECKPOINTS, object_info
 
 
 @pytest.mark.parametrize("combo", [False, True])
 def test_both_spellings_of_choices_are_read(combo: bool) -> None:
-    catalogue = read_catalogue(object_info(combo=combo))
+    catalogue = read_catalogue(read_classes(object_info(combo=combo)))
     assert catalogue["models"] == CHECKPOINTS
     assert "euler_ancestral" in catalogue["samplers"]
     assert "normal" in catalogue["schedulers"]

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.backends.comfyui.node_class import CHOICE, NodeClass, read_classes
+from libs.backends.comfyui.node_class import CHOICE, Choice, NodeClass
+from libs.backends.comfyui.schema import read_classes
 from libs.embedded.comfyui_standin.nodes import CHECKPOINTS, object_info
 
 
@@ -33,7 +34,9 @@ def test_bounds_types_and_what_may_be_left_out_are_read() -> None:
 
 def test_what_is_published_is_read_again_as_it_was() -> None:
     for one in read_classes(object_info()).values():
-        assert NodeClass.from_json(orjson.loads(orjson.dumps(one.as_json()))) == one
+        lists: dict[str, tuple[Choice, ...]] = {}
+        stored = orjson.loads(orjson.dumps(one.as_json(lists)))
+        assert NodeClass.from_json(stored, lists) == one
 
 
 def test_an_input_of_several_types_has_them_all() -> None:

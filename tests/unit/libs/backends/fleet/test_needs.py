@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from libs.backends.comfyui.node_class import read_classes
+from libs.backends.comfyui.schema import read_classes
 from libs.backends.fleet.needs import NEEDS_MAX, Needs, offered_digests
 from libs.embedded.comfyui_standin.nodes import CHECKPOINTS, LORAS, object_info
 
@@ -29,7 +29,7 @@ def test_a_job_may_need_so_many_names_and_no_more() -> None:
 
 @pytest.mark.parametrize("combo", [False, True])
 def test_a_server_offers_its_classes_and_every_file_that_one_of_them_lists(*, combo: bool) -> None:
-    offered = offered_digests(info := object_info(combo=combo), read_classes(info))
+    offered = offered_digests(read_classes(object_info(combo=combo)))
     wanted = Needs.of(files=[*CHECKPOINTS, *LORAS], node_classes=["KSampler", "SaveImage"])
     assert set(wanted.digests) <= offered
     assert not set(Needs.of(files=["other.ckpt"], node_classes=["Other"]).digests) & offered
@@ -37,6 +37,4 @@ def test_a_server_offers_its_classes_and_every_file_that_one_of_them_lists(*, co
 
 def test_a_server_that_makes_no_sense_offers_what_can_be_read_of_it() -> None:
     odd = {"A": None, "B": {"input": {"required": {"x": [[1, None, "m.ckpt"]]}}, "output": []}, "C": {"input": 3}}
-    assert offered_digests(odd, read_classes(odd)) == set(
-        Needs.of(files=["m.ckpt"], node_classes=["A", "B", "C"]).digests
-    )
+    assert offered_digests(read_classes(odd)) == set(Needs.of(files=["m.ckpt"], node_classes=["A", "B", "C"]).digests)
