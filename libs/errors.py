@@ -69,6 +69,7 @@ CATALOGUE: Mapping[str, Problem] = {
     "rate_limited": Problem(429, "Too many requests", retryable=True),
     "quota_exceeded": Problem(429, "The daily quota is used up", retryable=True),
     "storage_exceeded": Problem(429, "Too much of yours is stored", retryable=True),
+    "records_exceeded": Problem(429, "Too much of yours is kept at hand", retryable=True),
     "queue_limit": Problem(429, "Too many jobs of yours are waiting", retryable=True),
     # What we ran into
     "feature_disabled": Problem(503, "This feature is switched off"),

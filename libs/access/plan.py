@@ -10,6 +10,7 @@ __all__ = ["DEFAULT_PLANS", "Limits"]
 
 _HOUR_S = 3_600
 _DAY_S = 86_400
+_MIB = 2**20
 _GIB = 2**30
 
 
@@ -22,6 +23,7 @@ class Limits:
     A unit is a picture, a page, an item. `weight` is the share of a contended queue.
     `stored_bytes_max` bounds what is in the object store: uploads, and artifacts until the end of their retention.
     `attempts_per_submit`: how often a submission may be tried for each that may be admitted; refused ones cost more.
+    `records_bytes_max` bounds what is in Redis: what was ordered and what came of it, until it moves to the archive.
     `shares_results`: known results are those of all users of the plan, not the user's own alone.
     """
 
@@ -36,6 +38,7 @@ class Limits:
     retention_s: int
     weight: int
     stored_bytes_max: int | None = None
+    records_bytes_max: int | None = None
     shares_results: bool = False
     attempts_per_submit: int = 20
 
@@ -57,6 +60,7 @@ DEFAULT_PLANS: Mapping[str, Limits] = {
         retention_s=7 * _DAY_S,
         weight=1,
         stored_bytes_max=_GIB,
+        records_bytes_max=8 * _MIB,
     ),
     "pro": Limits(
         units_per_day=100,
@@ -70,6 +74,7 @@ DEFAULT_PLANS: Mapping[str, Limits] = {
         retention_s=30 * _DAY_S,
         weight=4,
         stored_bytes_max=20 * _GIB,
+        records_bytes_max=64 * _MIB,
     ),
     "internal": Limits(
         units_per_day=None,
@@ -82,5 +87,6 @@ DEFAULT_PLANS: Mapping[str, Limits] = {
         artifact_url_ttl_s=7 * _DAY_S,
         retention_s=90 * _DAY_S,
         weight=8,
+        records_bytes_max=_GIB,
     ),
 }

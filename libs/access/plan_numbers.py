@@ -44,6 +44,7 @@ class AllNumbers(Strict):
     retention_s: Retention
     weight: Weight
     stored_bytes_max: Count | None = None
+    records_bytes_max: Count | None = None
     shares_results: bool = False
     attempts_per_submit: Attempts = 20
 
@@ -73,6 +74,7 @@ class SomeNumbers(Strict):
     retention_s: Retention = 60
     weight: Weight = 1
     stored_bytes_max: Count | None = None
+    records_bytes_max: Count | None = None
     shares_results: bool = False
     attempts_per_submit: Attempts = 20
 

@@ -100,6 +100,7 @@ async def _forget_usage(store: Store, user: User) -> None:
         *[f"{keys.rate}{user.id}:{bucket}" for bucket in get_args(Bucket)],
         keys.ledger + user.id,
         keys.finished + user.id,
+        keys.record_bytes + user.id,
     ]
     await store.call("DEL", *names)
     await store.call("ZREM", keys.archiving, user.id)

@@ -129,9 +129,9 @@ async def admit(
 ) -> Admission:
     """Let a job in, or raise the Refusal that says why not.
 
-    Codes: invalid_token, idempotency_key_reused, rate_limited, storage_exceeded, queue_limit, quota_exceeded,
-    queue_full. A refusal leaves nothing behind. Without a `rate_rule` submissions are not limited. A known result is
-    not looked up.
+    Codes: invalid_token, idempotency_key_reused, rate_limited, storage_exceeded, records_exceeded, queue_limit,
+    quota_exceeded, queue_full. A refusal leaves nothing behind. Without a `rate_rule` submissions are not limited. A
+    known result is not looked up.
     """
     return cast("Admission", await ask(store, new_id("job"), caller, wanted, queue_rule, rate_rule, None))
 
@@ -200,6 +200,7 @@ def _arguments(
         limits.slots,
         *_look_up(wanted, copies),
         stored_max(caller),
+        records_max(caller),
         *record_members(caller, wanted, queue_rule),
     ]
 
@@ -212,6 +213,11 @@ def submit_rate(caller: Caller, rule: RateRule | None) -> tuple[int, int]:
 def stored_max(caller: Caller) -> int:
     """How many bytes the caller's user may store; -1 where that is not limited."""
     return -1 if caller.limits.stored_bytes_max is None else caller.limits.stored_bytes_max
+
+
+def records_max(caller: Caller) -> int:
+    """How many bytes the records of the caller's user may have; -1 where that is not limited."""
+    return -1 if caller.limits.records_bytes_max is None else caller.limits.records_bytes_max
 
 
 def _look_up(wanted: Application, copies: Copies | None) -> tuple[str, str, bytes, int]:

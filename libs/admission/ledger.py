@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from libs.archive.logs import ledger_of, order_of, read_forwards
 from libs.artifacts.objects import Objects
+from libs.jobs.record_bytes import recount
 from libs.jobs.status import FINISHED
 from libs.store.client import Store
 from libs.store.stream import Entry
@@ -26,12 +27,13 @@ __all__ = ["Difference", "correct_counters", "differences"]
 
 _PAGE = 1_000
 _DAY_S = 86_400
+_BYTES = "bytes of records"
 _DAYS_COUNTED = 39  # USAGE_KEPT_S in settle.lua, less the day that has begun
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Two sums of units that should be one; `what` says of what."""
+    """Two sums that should be one; `what` says of what."""
 
     user_id: str
     what: str
@@ -70,6 +72,9 @@ async def differences(store: Store, objects: Objects | None = None) -> AsyncIter
         unfinished, held_in_all = of_jobs + of_batches, sum(balance.held for balance in days.values())
         if held_in_all != unfinished:
             yield Difference(user_id, "units held by unfinished jobs", unfinished, held_in_all)
+        counted, there = await recount(store, user_id, look=True)
+        if counted != there:
+            yield Difference(user_id, _BYTES, there, counted)
 
 
 async def correct_counters(store: Store, objects: Objects, *, look: bool = False) -> list[Difference]:
@@ -85,6 +90,9 @@ async def correct_counters(store: Store, objects: Objects, *, look: bool = False
             if not look:
                 await store.call("HSET", wrong.key, wrong.name, wrong.difference.expected)
                 await store.call("EXPIRE", wrong.key, (_DAYS_COUNTED + 1) * _DAY_S)
+        counted, there = await recount(store, user_id, look=look)
+        if counted != there:
+            found.append(Difference(user_id, _BYTES, there, counted))
     return found
 
 

@@ -68,7 +68,11 @@ async def _caller_of(store: Store, plans: Plans, dead: Job) -> Caller:
     if user.status != "active":
         raise Refusal("conflict", f"The job's user is {user.status}")
     limits = replace(
-        await load_limits(store, plans, user), units_per_day=None, queued_max=_NO_CEILING, stored_bytes_max=None
+        await load_limits(store, plans, user),
+        units_per_day=None,
+        queued_max=_NO_CEILING,
+        stored_bytes_max=None,
+        records_bytes_max=None,
     )
     return Caller(
         user_id=user.id,

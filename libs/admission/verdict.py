@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from libs.access.caller import Caller
+from libs.access.plan import Limits
 from libs.admission.attempts import POLICY, no_attempts
 from libs.admission.rate import Rate, RateRule, RefusedRate, refused
 from libs.artifacts.storage import storage_exceeded
@@ -19,6 +20,8 @@ __all__ = ["EXTRA", "rates_of", "refusal_of"]
 
 _DAY_MS: Final = 86_400_000
 _US: Final = 1_000_000
+#: Records leave as they move to the archive, in rounds of hours.
+_RECORDS_S: Final = 600.0
 #: Where in the reply begins what differs by outcome.
 EXTRA: Final = 6
 
@@ -49,8 +52,8 @@ def refusal_of(reply: list[Any], caller: Caller, rates: tuple[Rate, ...], *, det
         case "quota_exceeded":
             told = f"The quota of {limits.units_per_day} units a day does not allow for this; it renews at 00:00 UTC"
             return refused(code, told, rates, "jobs", _left_of_day_s(reply))
-        case "storage_exceeded":
-            return storage_exceeded(limits.stored_bytes_max)
+        case "storage_exceeded" | "records_exceeded":
+            return _too_much(code, limits, rates)
         case _:
             return _not_now(code, reply)
 
@@ -62,6 +65,14 @@ def _too_fast(rates: tuple[Rate, ...], wait_s: float, bucket: bytes, tries: int)
         return no_attempts(Rate(POLICY, limit, 0, submits.window_s, wait_s), wait_s)
     told = f"At most {submits.limit} submissions in {submits.window_s} seconds"
     return refused("rate_limited", told, rates, "submits", wait_s)
+
+
+def _too_much(code: str, limits: Limits, rates: tuple[Rate, ...]) -> Refusal:
+    """What the caller has already, as files or as records."""
+    if code == "storage_exceeded":
+        return storage_exceeded(limits.stored_bytes_max)
+    told = f"At most {limits.records_bytes_max} bytes of your jobs, batches and results are kept at hand"
+    return refused(code, told, rates, "records", _RECORDS_S)
 
 
 def _not_now(code: str, reply: list[Any]) -> Refusal:

@@ -10,7 +10,7 @@ import orjson
 
 from libs import limits
 from libs.access.caller import Caller
-from libs.admission.admit import QueueRule, stored_max, submit_rate
+from libs.admission.admit import QueueRule, records_max, stored_max, submit_rate
 from libs.admission.rate import Rate, RateRule
 from libs.admission.verdict import EXTRA, rates_of, refusal_of
 from libs.errors import Refusal, Unavailable
@@ -65,7 +65,7 @@ async def look_batch(
 
     For before the items are read. Raises the Refusal that admission would, and writes nothing.
     """
-    return await _ask(store, caller, wanted, queue_rule, rate_rule, ("", items, items), look=True)
+    return await _ask(store, caller, wanted, queue_rule, rate_rule, ("", items, items, 0), look=True)
 
 
 async def admit_batch(
@@ -78,12 +78,13 @@ async def admit_batch(
     batch_id: str,
     items: int,
     units: int,
+    items_bytes: int = 0,
 ) -> BatchAdmission:
     """Let a batch in whose items are stored under its id, or raise the Refusal that says why not.
 
     Codes: those of a job's admission. A refusal leaves nothing behind in Redis.
     """
-    said = await _ask(store, caller, wanted, queue_rule, rate_rule, (batch_id, items, units), look=False)
+    said = await _ask(store, caller, wanted, queue_rule, rate_rule, (batch_id, items, units, items_bytes), look=False)
     return said or BatchAdmission(batch_id, replayed=False, rates=())
 
 
@@ -93,14 +94,16 @@ async def _ask(
     wanted: BatchApplication,
     queue_rule: QueueRule,
     rate_rule: RateRule | None,
-    size: tuple[str, int, int],
+    size: tuple[str, int, int, int],
     *,
     look: bool,
 ) -> BatchAdmission | None:
-    batch_id, items, units = size
+    batch_id, items, units, items_bytes = size
     arguments = _arguments(batch_id, caller, wanted, queue_rule, rate_rule, items, units)
     members = _members(caller, wanted, queue_rule)
-    reply = await store.run(ADMIT_BATCH, (), (*arguments, int(look), stored_max(caller), *members))
+    reply = await store.run(
+        ADMIT_BATCH, (), (*arguments, int(look), stored_max(caller), records_max(caller), items_bytes, *members)
+    )
     outcome = reply[0].decode()
     if outcome == "invalid_token":
         raise Refusal(outcome)

@@ -96,6 +96,7 @@ class ItemWriter:
         self._ranks = Ranks()
         self.count = 0
         self.units = 0
+        self.bytes = 0
         self.first: list[Item] = []
 
     async def add(self, item: Item) -> None:
@@ -109,6 +110,7 @@ class ItemWriter:
         self._ranks.add(item.fairness_key or self._fairness_key)
         self.count += 1
         self.units += item.units
+        self.bytes += len(line)
         if len(self._lines) == limits.BATCH_BLOCK_ITEMS:
             await self._write_block()
 

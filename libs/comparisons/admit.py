@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from libs.access.caller import Caller
-from libs.admission.admit import Application, QueueRule, lane_of, record_members, stored_max, submit_rate
+from libs.admission.admit import Application, QueueRule, lane_of, record_members, records_max, stored_max, submit_rate
 from libs.admission.rate import Rate, RateRule
 from libs.admission.verdict import EXTRA, rates_of, refusal_of
 from libs.comparisons.comparison import Variant, pack_variants
@@ -15,6 +15,7 @@ from libs.errors import Refusal
 from libs.ids import new_id
 from libs.jobs.payload import encode_payload
 from libs.jobs.scripts import ADMIT_COMPARISON
+from libs.limits import COMPARISONS_MAX
 from libs.store.client import Store
 
 __all__ = ["ComparisonAdmission", "admit_comparison"]
@@ -98,6 +99,8 @@ def _arguments(
         limits.slots,
         deadline_ms + limits.retention_s * 1000 + _MARGIN_MS,
         stored_max(caller),
+        records_max(caller),
+        COMPARISONS_MAX,
         *jobs,
         *record_members(caller, replace(first, result=None, needs=""), queue_rule),  # these are each variant's own
     ]

@@ -11,6 +11,7 @@ from libs import limits
 from libs.errors import Refusal, Unavailable
 from libs.jobs.job import Job
 from libs.jobs.reading import Head, find_job_of_anybody, find_outline, in_runs, look_over
+from libs.jobs.record_bytes import recount
 from libs.store.client import Store
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 _SCAN_MAX = 1_000
+#: Records of a user who is counted anew by the way; those who have more are by `arqade reconcile`.
+_RECOUNTED_MAX = 2_000
 _READY_END = 1e12
 _HELD = 8e15
 
@@ -180,6 +183,7 @@ async def _heads(store: Store, user_id: str, ids: list[str]) -> list[Head]:
     ours = [head for head in heads if head is not None and head.user_id == user_id]
     if gone := set(ids) - {head.id for head in ours}:
         await store.call("ZREM", store.keys.jobs + user_id, *gone)
+        await recount(store, user_id, most=_RECOUNTED_MAX)  # whatever let go of them took no bytes away
     return ours
 
 

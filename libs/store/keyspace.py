@@ -49,6 +49,13 @@ HEADS: dict[str, Head] = {
     "events": Head("events:", "job", "STREAM", "what happened since the job started", "10 min after its end"),
     "queued": Head("queued:", "user", "SET", "ids of the user's jobs that have not started", "while any"),
     "idempotency": Head("idem:", "user:digest", "STRING", "fingerprint and job id", "24 h after the job's end"),
+    "record_bytes": Head(
+        "recordbytes:",
+        "user",
+        "STRING",
+        "bytes of the user's jobs and batches: what was ordered, what came of it",
+        "while any",
+    ),
     "result": Head("result:", "digest", "STRING", "the job that has this result", "24 h, or the job's retention"),
     "outbox": Head("outbox", "", "STREAM", "events that webhooks are to be told", "until it is a delivery"),
     "foreign": Head(
@@ -196,6 +203,7 @@ class Keyspace:
     events: str
     queued: str
     idempotency: str
+    record_bytes: str
     result: str
     outbox: str
     foreign: str

@@ -71,11 +71,14 @@ def plan_row(name: str, plan: Limits) -> list[str]:
         span(plan.retention_s),
         str(plan.weight),
         size(plan.stored_bytes_max),
+        size(plan.records_bytes_max),
     ]
 
 
 def size(byte_count: int | None) -> str:
-    return "unlimited" if byte_count is None else f"{byte_count // 2**30} GiB"
+    if byte_count is None:
+        return "unlimited"
+    return f"{byte_count // 2**30} GiB" if byte_count >= 2**30 else f"{byte_count // 2**20} MiB"
 
 
 def span(seconds: int) -> str:

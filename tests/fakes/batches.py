@@ -79,6 +79,7 @@ class Desk:
                 batch_id=batch_id,
                 items=writer.count,
                 units=writer.units,
+                items_bytes=writer.bytes,
             )
         except BaseException:
             await writer.drop()

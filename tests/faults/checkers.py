@@ -90,6 +90,16 @@ def i5_quota_balances(seen: Evidence) -> None:
     assert closed == Counter(dict.fromkeys(jobs, 1)), "each job is settled or refunded once"
 
 
+def i5_bytes_balance(seen: Evidence) -> None:
+    dump = seen.dump
+    found: Counter[str] = Counter()
+    for head, names in ((dump.keys.job, (b"bytes",)), (dump.keys.batch, (b"bytes", b"items_bytes"))):
+        for words in dump.under(head).values():
+            record = dict(zip(words[::2], words[1::2], strict=True))
+            found[record[b"user"].decode()] += sum(int(record.get(name, 0)) for name in names)
+    assert {user: int(told) for user, told in dump.under(dump.keys.record_bytes).items()} == +found
+
+
 def i6_nothing_is_left_at_rest(seen: Evidence) -> None:
     dump, keys = seen.dump, seen.dump.keys
     ours = (keys.open, keys.lane, keys.lanes, keys.queued, keys.slots, keys.gate_desk, keys.gate_away, keys.predictions)
@@ -175,6 +185,7 @@ ALL: tuple[Any, ...] = (
     i3_a_succeeded_job_has_its_objects,
     i4_one_key_one_job,
     i5_quota_balances,
+    i5_bytes_balance,
     i6_nothing_is_left_at_rest,
     i7_every_change_is_in_the_outbox_once,
     i8_the_backend_runs_no_more_than_it_must,

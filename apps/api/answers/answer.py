@@ -173,6 +173,7 @@ class Left(Answer):
 
     units_today: int | None
     stored_bytes: int | None
+    records_bytes: int | None
     submits: int | None
     reads: int | None
     uploads: int | None

@@ -90,6 +90,7 @@ async def _write_and_admit(
                 batch_id=batch_id,
                 items=writer.count,
                 units=writer.units,
+                items_bytes=writer.bytes,
             )
             due.counted = not admission.replayed
         unused = admission.replayed

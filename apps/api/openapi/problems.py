@@ -62,6 +62,7 @@ _SUBMIT = (
     "idempotency_key_reused",
     "quota_exceeded",
     "storage_exceeded",
+    "records_exceeded",
     "queue_limit",
     "queue_full",
     "draining",

@@ -13,6 +13,7 @@ from apps.api.routing import ANY_KEY, route
 from apps.api.views.user import limits_view, rates_view
 from libs.admission.rate import Bucket, take
 from libs.artifacts.storage import stored_bytes
+from libs.jobs.record_bytes import record_bytes
 
 __all__ = ["ROUTES"]
 
@@ -23,8 +24,8 @@ _BUCKETS: tuple[Bucket, ...] = ("submits", "reads", "uploads")
 async def me(request: Request) -> Response:
     """The caller: user, api key, plan, limits, and what is left of them now."""
     caller = request.caller
-    units, stored, *rates = await asyncio.gather(
-        _units(request), _bytes(request), *[_remaining(request, bucket) for bucket in _BUCKETS]
+    units, stored, recorded, *rates = await asyncio.gather(
+        _units(request), _bytes(request), _record_bytes(request), *[_remaining(request, bucket) for bucket in _BUCKETS]
     )
     return Json(
         {
@@ -38,7 +39,12 @@ async def me(request: Request) -> Response:
                 "limits": rates_view(caller.rates),
             },
             "limits": limits_view(caller.limits),
-            "left": {"units_today": units, "stored_bytes": stored, **dict(zip(_BUCKETS, rates, strict=True))},
+            "left": {
+                "units_today": units,
+                "stored_bytes": stored,
+                "records_bytes": recorded,
+                **dict(zip(_BUCKETS, rates, strict=True)),
+            },
         }
     )
 
@@ -59,6 +65,14 @@ async def _bytes(request: Request) -> int | None:
     if ceiling is None:
         return None
     return max(0, ceiling - await stored_bytes(request.home, request.caller.user_id))
+
+
+async def _record_bytes(request: Request) -> int | None:
+    """Bytes that jobs and batches may yet have in Redis; None is unlimited."""
+    ceiling = request.caller.limits.records_bytes_max
+    if ceiling is None:
+        return None
+    return max(0, ceiling - await record_bytes(request.home, request.caller.user_id))
 
 
 async def _remaining(request: Request, bucket: Bucket) -> int | None:

@@ -32,6 +32,7 @@ __all__ = [
     "MEND",
     "OPEN_GATE",
     "PROLONG_BATCH",
+    "RECOUNT",
     "RENEW",
     "REPORT",
     "RESHARE",
@@ -48,10 +49,11 @@ __all__ = [
 
 _CLOCK = "store/clock.lua"
 _STORED = "artifacts/scripts/stored.lua"
-_JUDGING = (_CLOCK, "rate.lua", "credential.lua", "fair.lua", "settle.lua", _STORED, "judge.lua")
+_BYTES = "record_bytes.lua"
+_JUDGING = (_CLOCK, "rate.lua", "credential.lua", "fair.lua", "settle.lua", _STORED, _BYTES, "judge.lua")
 _CONCLUDING = ("tell.lua", "result.lua", "conclude.lua")
 _ENDING = (
-    *(_CLOCK, "fair.lua", "slots.lua", "settle.lua", _STORED, "outbox.lua"),
+    *(_CLOCK, "fair.lua", "slots.lua", "settle.lua", _STORED, _BYTES, "outbox.lua"),
     *(*_CONCLUDING, "gate.lua", "batch.lua", "ending.lua"),
 )
 
@@ -84,28 +86,30 @@ SWEEP = _script(*_ENDING, "sweep.lua", allow_oom=True)
 OPEN_GATE = _script("open_gate.lua")
 SHUT_GATE = _script(_CLOCK, "shut_gate.lua", allow_oom=True)
 RESHARE = _script(_CLOCK, "fair.lua", "reshare.lua", allow_oom=True)
-FORGET_JOBS = _script("forget_jobs.lua", allow_oom=True)
+FORGET_JOBS = _script(_BYTES, "forget_jobs.lua", allow_oom=True)
 ADMIT_BATCH = _script(*_JUDGING, "batch.lua", "admit_batch.lua")
 ADMIT_COMPARISON = _script(*_JUDGING, "outbox.lua", "enter.lua", "admit_comparison.lua")
 ADMIT_ITEMS = _script(
-    *(_CLOCK, "fair.lua", "settle.lua", _STORED, "outbox.lua", "enter.lua"),
+    *(_CLOCK, "fair.lua", "settle.lua", _STORED, _BYTES, "outbox.lua", "enter.lua"),
     *(*_CONCLUDING, "known.lua", "batch.lua", "turns.lua", "rest.lua", "admit_items.lua"),
 )
 CANCEL_BATCH = _script(
-    *(_CLOCK, "settle.lua", "batch.lua", "turns.lua", "rest.lua", "cancel_batch.lua"), allow_oom=True
+    *(_CLOCK, "settle.lua", _BYTES, "batch.lua", "turns.lua", "rest.lua", "cancel_batch.lua"), allow_oom=True
 )
 CLOSE_BATCH = _script(
-    *(_CLOCK, "settle.lua", "outbox.lua", "batch.lua", "turns.lua", "rest.lua", "close_batch.lua"), allow_oom=True
+    *(_CLOCK, "settle.lua", _BYTES, "outbox.lua", "batch.lua", "turns.lua", "rest.lua", "close_batch.lua"),
+    allow_oom=True,
 )
 DRAFT_BATCH = _script(_CLOCK, "batch.lua", "draft_batch.lua")
-FORGET_BATCH = _script(_CLOCK, "batch.lua", "forget_batch.lua", allow_oom=True)
+FORGET_BATCH = _script(_CLOCK, _BYTES, "batch.lua", "forget_batch.lua", allow_oom=True)
 KEEP_RESULTS = _script("keep_results.lua", allow_oom=True)
 MEND = _script(_CLOCK, "fair.lua", "mend.lua", allow_oom=True)
 PROLONG_BATCH = _script(_CLOCK, "prolong_batch.lua", allow_oom=True)
 TAKE_BATCHES = _script(_CLOCK, "take_batches.lua", allow_oom=True)
 LEAVE_ARCHIVED = _script(*_ENDING, "leave_archived.lua", allow_oom=True)
+RECOUNT = _script(_BYTES, "recount.lua", allow_oom=True)
 LOOK_OVER = _script("look_over.lua")
-YIELD_JOBS = _script("yield_jobs.lua", allow_oom=True)
+YIELD_JOBS = _script(_BYTES, "yield_jobs.lua", allow_oom=True)
 SET_QUEUE = _act(_CLOCK, "fair.lua", "set_queue.lua")
 END_DEAD = _act(_CLOCK, "end_dead.lua")
 REVIVE = _act(_CLOCK, "fair.lua", "revive.lua")

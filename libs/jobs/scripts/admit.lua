@@ -5,7 +5,7 @@
 --
 -- A job whose result is known is never queued: it is over at once and costs no unit. Its artifacts must be copies of
 -- its own, so where there are any it is first asked for them.
--- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua judge.lua outbox.lua enter.lua tell.lua
+-- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua record_bytes.lua judge.lua outbox.lua enter.lua tell.lua
 --        result.lua conclude.lua known.lua
 --
 -- ARGV  1 job id         2 user            3 digest of the api key   4 queue         5 kind
@@ -17,7 +17,8 @@
 --      23 digest to look a known result up by, or ''
 --      24 id of the job whose artifacts were copied, or ''          25 the copies, JSON
 --      26 bytes of the copies                                       27 bytes that the user may store, -1 = no limit
---      28… further members of the record: name, value, …
+--      28 bytes that the user's records may have, -1 = no limit
+--      29… further members of the record: name, value, …
 -- Returns  the outcome, then: now (ms)  submits left  µs until that bucket is full  its limit
 --          units of today, held and used
 --   {"admitted", …, seq}
@@ -25,20 +26,22 @@
 --   {"copies_wanted", …, job id, artifacts}    nothing is written: copy them and ask again
 --   {"replayed", …, job id of the first submission}
 --   or the code of a Refusal: {"invalid_token"} {"idempotency_key_reused", …} {"rate_limited", …, µs to wait, bucket}
---   {"queue_limit", …} {"quota_exceeded", …} {"storage_exceeded", …} {"draining", …}
+--   {"queue_limit", …} {"quota_exceeded", …} {"storage_exceeded", …} {"records_exceeded", …} {"draining", …}
 --   {"queue_full", …, jobs queued, jobs drained a second}
 
 local job = {
   id = ARGV[1], user = ARGV[2], queue = ARGV[4], kind = ARGV[5], payload = ARGV[6], units = tonumber(ARGV[7]),
   priority = tonumber(ARGV[8]), lane = ARGV[9], run_at = tonumber(ARGV[11]),
-  idempotency = ARGV[12] ~= '' and ARGV[12], members = {unpack(ARGV, 28)},
+  idempotency = ARGV[12] ~= '' and ARGV[12], members = {unpack(ARGV, 29)},
 }
+job.bytes = ordered_bytes(job.payload, job.members)
 job.deadline = math.max(now, job.run_at) + tonumber(ARGV[10])
 local ask = {
   user = job.user, digest = ARGV[3], queue = job.queue, units = job.units,
   memory = job.idempotency and KEY.idempotency .. job.user .. ':' .. job.idempotency, fingerprint = ARGV[13],
   limit = tonumber(ARGV[14]), window_us = tonumber(ARGV[15]), tries_a_submit = tonumber(ARGV[16]),
   tried = tonumber(ARGV[17]), quota = tonumber(ARGV[18]), queue_max = tonumber(ARGV[20]), stored_max = tonumber(ARGV[27]),
+  records_max = tonumber(ARGV[28]), bytes = job.bytes,
 }
 
 local refused = judge_request(ask)
@@ -54,11 +57,14 @@ end
 if ask.memory then redis.call('SET', ask.memory, ask.fingerprint .. ' ' .. job.id) end
 if known then
   record_known(job, known, ARGV[25], ARGV[26])
+  count_bytes(job.user, job.bytes)
   spend_submit(ask)
   return answer(ask, 'known', known.output or false)
 end
 set_share(job.user, job.queue, ARGV[21], ARGV[22])
 local seq = enter(job, reserve_units(job.user, job.id, job.units))
+ask.today = ask.today and ask.today + job.units
+count_bytes(job.user, job.bytes)
 if job.run_at <= now then promote(job.user, job.queue) end
 spend_submit(ask)
 return answer(ask, 'admitted', seq)

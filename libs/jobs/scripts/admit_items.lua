@@ -6,8 +6,8 @@
 -- An item whose result is known is never queued: its job is over at once, and its units come back. As in admit.lua its
 -- artifacts must be copies of its own: they are asked for before anything is written. A user who may store no more is
 -- given none, and the item is worked on.
--- Needs: clock.lua fair.lua settle.lua stored.lua outbox.lua enter.lua tell.lua result.lua conclude.lua known.lua
---        batch.lua turns.lua rest.lua
+-- Needs: clock.lua fair.lua settle.lua stored.lua record_bytes.lua outbox.lua enter.lua tell.lua result.lua
+--        conclude.lua known.lua batch.lua turns.lua rest.lua
 --
 -- ARGV  1 batch id   2 turn of the first item   3 weight   4 cap   5 jobs of the user that may be queued
 --       6 jobs that the queue may hold           7 items of a batch that may be queued
@@ -111,6 +111,7 @@ local function new_job(index, job_id, payload, units, lane, fairness_key, metada
   return {
     id = job_id, user = user, queue = queue, kind = batch.kind, units = units, priority = priority, lane = lane,
     deadline = batch.deadline, run_at = 0, payload = payload, members = members,
+    bytes = ordered_bytes(payload, members),
   }
 end
 
@@ -123,13 +124,17 @@ local function conclude_known(job, result, index)
   known, ended[block] = known + 1, (ended[block] or 0) + 1
 end
 
-local units, indices = 0, items_of_turns(batch, batch.next, wanted)
+local units, bytes, indices = 0, 0, items_of_turns(batch, batch.next, wanted)
 for i = 0, wanted - 1 do
   local at, index = FIRST + i * MEMBERS, indices[i + 1]
   local job = new_job(index, unpack(ARGV, at, at + MEMBERS - 1))
   if results[i] then conclude_known(job, results[i], index) else enter(job, batch.day) end
-  units = units + tonumber(job.units)
+  units, bytes = units + tonumber(job.units), bytes + job.bytes
 end
+-- Their part of what was counted with the batch is counted with them from now on.
+local part = math.floor(batch.items_bytes * wanted / (batch.items - batch.next))
+count_bytes(user, bytes - part)
+if part > 0 then redis.call('HINCRBY', KEY.batch .. id, 'items_bytes', -part) end
 set_share(user, queue, ARGV[3], ARGV[4])
 redis.call('HINCRBY', KEY.batch .. id, 'items:queued', wanted - known)
 redis.call('HINCRBY', KEY.batch .. id, 'units_left', -units)

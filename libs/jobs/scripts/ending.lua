@@ -6,7 +6,7 @@ local DRAIN_WINDOW_S = 60
 local RECORD = {
   'user', 'queue', 'lane', 'priority', 'seq', 'deadline', 'status', 'fence', 'size', 'begun',
   'units', 'day', 'idempotency', 'retention', 'webhook', 'crashes', 'cancel', 'run_ms', 'waiting', 'submission',
-  'kind', 'result', 'batch', 'item', 'woken', 'server',
+  'kind', 'result', 'batch', 'item', 'woken', 'server', 'bytes',
 }
 
 -- The members of a record that scripts decide by, or nil when there is none.
@@ -66,8 +66,7 @@ local function finish(job, status, payment)
   free_server_slot(job)
   redis.call('ZREM', zset_of(job.queue), job.id)
   if job.status ~= 'running' then redis.call('SREM', KEY.queued .. job.user, job.id) end
-  local payload = redis.call('GET', KEY.arq_job .. job.id)
-  redis.call('DEL', KEY.arq_job .. job.id)
+  local payload = redis.call('GETDEL', KEY.arq_job .. job.id)
   settle_units(payment, job.user, job.id, job.day, tonumber(job.units), job.kind)
   conclude(job, status, payload)
   count_ended_item(job, status)

@@ -1,19 +1,33 @@
 -- Writing a job that has been let in: its record and indices, and its place in the queue.
 --
 -- `job` is a table: id, user, queue, kind, units, priority, lane, deadline, run_at, payload, idempotency (digest or
--- false) and what other `members` its record has: name, value, …
--- Needs: clock.lua fair.lua outbox.lua
+-- false), bytes and what other `members` its record has: name, value, …
+-- Needs: clock.lua fair.lua record_bytes.lua outbox.lua
 
 local RECENT_MAX = 100000
 local SHARE_KEPT_S = 40 * 86400 -- longer than a job may be scheduled ahead and wait
 
+-- What the members of a record that the caller gave say: `name` among name, value, …
+local function member(words, name)
+  for i = 1, #words, 2 do
+    if words[i] == name then return words[i + 1] end
+  end
+end
+
+-- The bytes of an order, as they will be counted: its payload, and the members of its record that came with it.
+local function ordered_bytes(payload, members)
+  return #payload + bytes_of(members)
+end
+
 local function record_job(job, status, units, ...)
-  redis.call('HSET', KEY.job .. job.id,
+  local words = {
     'user', job.user, 'queue', job.queue, 'kind', job.kind, 'status', status, 'units', units,
-    'created', digits(now), 'deadline', digits(job.deadline), ...)
-  redis.call('HSET', KEY.job .. job.id, unpack(job.members))
-  if job.priority ~= 0 then redis.call('HSET', KEY.job .. job.id, 'priority', job.priority) end
-  if job.idempotency then redis.call('HSET', KEY.job .. job.id, 'idempotency', job.idempotency) end
+    'created', digits(now), 'deadline', digits(job.deadline), 'bytes', job.bytes, ...,
+  }
+  for _, word in ipairs(job.members) do words[#words + 1] = word end
+  if job.priority ~= 0 then words[#words + 1], words[#words + 2] = 'priority', job.priority end
+  if job.idempotency then words[#words + 1], words[#words + 2] = 'idempotency', job.idempotency end
+  redis.call('HSET', KEY.job .. job.id, unpack(words))
   redis.call('ZADD', KEY.jobs .. job.user, 0, job.id)
   redis.call('XADD', KEY.recent, 'MAXLEN', '~', RECENT_MAX, '*', 'job', job.id, 'user', job.user)
 end
@@ -33,7 +47,7 @@ local function enter(job, day)
   if job.lane ~= '-' then redis.call('HSET', KEY.job .. job.id, 'lane', job.lane) end
   redis.call('SET', KEY.arq_job .. job.id, job.payload)
   redis.call('SADD', KEY.queued .. job.user, job.id)
-  job.webhook = redis.call('HGET', KEY.job .. job.id, 'webhook')
+  job.webhook = member(job.members, 'webhook')
   tell_webhook(job, later and 'scheduled' or 'queued', 0)
   if later then
     redis.call('ZADD', zset_of(job.queue), digits(job.run_at), job.id)

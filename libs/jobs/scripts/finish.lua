@@ -38,6 +38,7 @@ if ending == 'wait' then
 end
 if job.cancel and COUNTER[ending] then ending = 'cancel' end
 if STATUS[ending] then
+  job.left_bytes = bytes_of({unpack(ARGV, 6)})
   finish(job, STATUS[ending], ARGV[5])
   promote(job.user, job.queue)
   return 'done'

@@ -1,6 +1,6 @@
 -- Take a job out of the queue whose end lies in the archive: Redis was restored from a backup that is older than it.
 -- Its units are left to the ledger in the archive, which tells how they were settled.
--- Needs: clock.lua fair.lua settle.lua tell.lua result.lua stored.lua conclude.lua gate.lua batch.lua ending.lua
+-- Needs: clock.lua fair.lua settle.lua tell.lua result.lua stored.lua record_bytes.lua conclude.lua gate.lua batch.lua ending.lua
 --
 -- ARGV  1 job id   2 user   3 the status it ended with
 -- Returns  "left" | "not_found" when it is not unfinished
@@ -22,5 +22,6 @@ redis.call('SREM', KEY.queued .. job.user, job.id)
 count_ended_item(job, ARGV[3])
 redis.call('DEL', KEY.job .. job.id, KEY.events .. job.id, KEY.arq_job .. job.id, KEY.arq_running .. job.id)
 redis.call('ZREM', KEY.jobs .. job.user, job.id)
+count_bytes(job.user, -(tonumber(job.bytes) or 0))
 promote(job.user, job.queue)
 return 'left'

@@ -1,10 +1,10 @@
 -- The rest of a batch: what has not become jobs. It ends as a whole, and what was reserved for it comes back.
--- Needs: clock.lua settle.lua batch.lua turns.lua
+-- Needs: clock.lua settle.lua record_bytes.lua batch.lua turns.lua
 
 -- The members of a batch's record that scripts decide by, or nil when there is none.
 local BATCH = {
   'user', 'queue', 'kind', 'status', 'items', 'next', 'units_left', 'day', 'deadline', 'cancel', 'left', 'block_items',
-  'idempotency', 'retention', 'items:queued', 'items:canceled', 'webhook', 'turns',
+  'idempotency', 'retention', 'items:queued', 'items:canceled', 'webhook', 'turns', 'items_bytes',
 }
 
 local function load_batch(id)
@@ -12,7 +12,7 @@ local function load_batch(id)
   if not values[1] then return nil end
   local batch = {id = id}
   for i, name in ipairs(BATCH) do batch[name] = values[i] or nil end
-  for _, name in ipairs({'items', 'next', 'units_left', 'deadline', 'left', 'block_items', 'items:queued'}) do
+  for _, name in ipairs({'items', 'next', 'units_left', 'deadline', 'left', 'block_items', 'items:queued', 'items_bytes'}) do
     batch[name] = tonumber(batch[name]) or 0
   end
   return batch
@@ -41,7 +41,8 @@ local function end_rest(batch, status)
   if rest == 0 then return end
   local record = KEY.batch .. batch.id
   settle_units('refund', batch.user, batch.id, batch.day, batch.units_left, batch.kind)
-  redis.call('HSET', record, 'next', batch.items, 'units_left', 0, 'rest_from', batch.next, 'rest_status', status)
+  redis.call('HSET', record, 'next', batch.items, 'units_left', 0, 'items_bytes', 0, 'rest_from', batch.next, 'rest_status', status)
   redis.call('HINCRBY', record, 'items:' .. status, rest)
+  count_bytes(batch.user, -batch.items_bytes)
   for block, items in pairs(rest_by_block(batch)) do count_ended(batch.user, batch.id, block, items) end
 end

@@ -97,7 +97,12 @@ async def test_a_plan_that_could_not_hold_is_refused_and_nothing_changes(
 
 async def test_a_plan_is_given_whole(api: Api, admin: dict[str, str]) -> None:
     answer = await api.http.put(f"{PLANS}/pro", json={"slots": 1}, headers=admin)
-    later = {"stored_bytes_max", "shares_results", "attempts_per_submit"}  # plans did not have them from the start
+    later = {
+        "stored_bytes_max",
+        "records_bytes_max",
+        "shares_results",
+        "attempts_per_submit",
+    }  # not there from the start
     assert set(pointers(answer)) == {f"#/{name}" for name in PRO.keys() - later - {"slots"}}
 
 

@@ -42,4 +42,5 @@ async def test_a_changed_counter_and_a_lost_job_are_found(store: Store) -> None:
     assert [what.rpartition(" on day")[0] or what for what in await found(store)] == [
         "units used",
         "units held by unfinished jobs",
+        "bytes of records",
     ]

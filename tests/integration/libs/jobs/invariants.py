@@ -26,6 +26,7 @@ def check_invariants(seen: Snapshot, queues: list[str], now_ms: int) -> None:
     check_units(seen, records, unfinished)
     check_events(seen, records)
     check_batches(seen, records)
+    check_record_bytes(seen, records)
 
 
 def check_bands(seen: Snapshot, queue: str, unfinished: dict[str, dict[str, str]]) -> None:
@@ -178,6 +179,19 @@ def check_batches(seen: Snapshot, records: dict[str, dict[str, str]]) -> None:
         assert (batch_id in seen.values.get(seen.keys.batches_open + batch["user"], ())) == (
             batch["status"] == "running"
         )
+
+
+def check_record_bytes(seen: Snapshot, records: dict[str, dict[str, str]]) -> None:
+    """What is counted of a user's records is what they have, the orders at least of which nothing has come yet."""
+    found: Counter[str] = Counter()
+    for job_id, record in records.items():
+        found[record["user"]] += int(record.get("bytes", 0))
+        assert int(record["bytes"]) >= len(seen.values.get(seen.keys.arq_job + job_id, record.get("payload", "")))
+    for batch in seen.under(seen.keys.batch).values():
+        found[batch["user"]] += int(batch["bytes"]) + int(batch["items_bytes"])
+        if batch["next"] == batch["items"]:
+            assert batch["items_bytes"] == "0"
+    assert {user: int(told) for user, told in seen.under(seen.keys.record_bytes).items()} == +found
 
 
 def check_step(before: Snapshot, after: Snapshot) -> None:
