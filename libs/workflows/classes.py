@@ -1,9 +1,10 @@
 """The node classes that raw graphs may use, when nobody says more: ComfyUI's own that draw, and touch nothing else.
 
-None of them reads or writes a file that a graph could name, an address, code or a model that was not listed. Loaders
-are among them whose one choice is checked against the models that the server lists, and `LoadImage`, whose file must be
-an upload of the job's. Not among them, though harmless looking: classes that join batches (the price is told from the
-graph), `LoadImageOutput` (it reads what others drew), and whatever evaluates an expression.
+They are those of 0.33, looked through one by one: none reads or writes a file that a graph could name, an address, code
+or a model that was not listed. Loaders are among them whose one choice is checked against the models that the server
+lists, and `LoadImage`, whose file must be an upload of the job's. Not among them: what asks a provider, saves or trains
+models, keeps data sets, chooses devices, evaluates an expression or a pattern, or reads what others drew; and, though
+harmless looking, what joins or splits batches, since the price is told from the graph.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 __all__ = ["CORE_CLASSES", "RawClasses"]
 
 CORE_CLASSES: Final = frozenset(
-    resources.files("libs.workflows").joinpath("core_classes.txt").read_text(encoding="utf-8").split()
+    resources.files("libs.workflows").joinpath("core_classes.txt").read_text(encoding="utf-8").splitlines()
 )
 
 

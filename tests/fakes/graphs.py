@@ -145,4 +145,5 @@ _SIMPLEST: Final = (
     "PrimitiveString",
     "PrimitiveInt",
     "PrimitiveBoolean",
+    "EmptyAudio",
 )
