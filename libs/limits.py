@@ -17,6 +17,7 @@ __all__ = [
     "BATCH_IMAGES_MAX",
     "BATCH_ITEMS_MAX",
     "BATCH_ITEM_BYTES_MAX",
+    "BATCH_LINES_MAX",
     "BATCH_LINE_BYTES_MAX",
     "BATCH_OUTPUT_BYTES_MAX",
     "BATCH_QUEUED_ITEMS_MAX",
@@ -239,6 +240,8 @@ WORKFLOW_NAME_LENGTH_MAX: Final = 128
 #: Items of a batch, and images of `POST /api/v1/batch`.
 BATCH_ITEMS_MAX: Final = 50_000
 BATCH_IMAGES_MAX: Final = 100
+#: Lines of a batch's input file, empty ones among them.
+BATCH_LINES_MAX: Final = 100_000
 #: A line of a batch's input file, and an item as it is stored: JSON, in bytes.
 BATCH_LINE_BYTES_MAX: Final = 64 * 1024
 BATCH_ITEM_BYTES_MAX: Final = 64 * 1024

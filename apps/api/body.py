@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, Final, NoReturn, cast
 
 import orjson
@@ -18,6 +19,7 @@ from libs.errors import Refusal, invalid
 
 __all__ = [
     "ceilings_of",
+    "large_turn",
     "parse_json",
     "parse_large",
     "read_bytes",
@@ -111,9 +113,20 @@ async def _parse(request: Request, text: bytes) -> Any:
         return parse_json(text, ceilings)
     look = Look(text, ceilings)
     try:
-        return await _parse_seen(text, look, ceilings)
+        async with large_turn(request):
+            return await _parse_seen(text, look, ceilings)
     finally:
         request.scope["arqade.values_read"] = look.values  # what it is charged for if it is refused
+
+
+def large_turn(request: Request) -> AbstractAsyncContextManager[None]:
+    """What takes long with a large body is done for its user one at a time; small ones wait for nothing."""
+    scope = request.scope
+    body, caller, api = scope.get("arqade.body"), scope.get("arqade.caller"), scope.get("arqade.api")
+    if body is None or body.count <= _SMALL_BYTES or caller is None or api is None:
+        return nullcontext()
+    turn: AbstractAsyncContextManager[None] = api.turns.of(caller.user_id)
+    return turn
 
 
 def parse_json(text: bytes, ceilings: Ceilings = _ANY) -> Any:

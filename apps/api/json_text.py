@@ -6,6 +6,7 @@ is looked through in windows, each a few hundred µs of C: between two of them o
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +15,16 @@ from typing import Final
 from libs import limits
 from libs.errors import Refusal
 
-__all__ = ["Ceilings", "Look", "surely_few"]
+__all__ = ["Ceilings", "Look", "OddError", "end_of_value", "surely_few"]
 
 _WINDOW_BYTES: Final = 16 * 1024
 #: A string, up to its end or to that of the window; possessive, so that nothing is looked at twice.
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
 _REST_OF_STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+("?)', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+("?)|[][{},]', re.DOTALL)
+_SCALAR: Final = re.compile(rb"[^ \t\n\r,\]}]++")
+_QUOTE: Final = ord('"')
+_COMMA: Final = ord(",")
 _ALL_BUT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 _OPENING: Final = frozenset(b"[{")
 
@@ -102,3 +107,75 @@ class Look:
             else:
                 depth -= 1
         self._depth = depth
+
+
+class OddError(ValueError):
+    """The text is no JSON, or none that is written in a way that we read."""
+
+
+async def end_of_value(text: bytes, at: int, ceilings: Ceilings) -> tuple[int, int]:
+    """Where the value that begins at `at` ends if it is JSON (its parser says), and how many values it has.
+
+    Gives others their turn. Refuses what is past a ceiling as soon as it is; raises OddError.
+    """
+    if text[at : at + 1] not in (b"{", b"[", b'"'):
+        found = _SCALAR.match(text, at, at + _WINDOW_BYTES)
+        if found is None:
+            raise OddError
+        return found.end(), 0
+    walk = _Walk(text, at, ceilings)
+    while True:
+        if walk.window():
+            return walk.at, walk.values
+        await asyncio.sleep(0)
+
+
+class _Walk:
+    """The way through one value, window by window."""
+
+    def __init__(self, text: bytes, at: int, ceilings: Ceilings) -> None:
+        self._text = text
+        self._ceilings = ceilings
+        self._depth = 0
+        self._within_string = False
+        self.at = at
+        self.values = 0
+
+    def window(self) -> bool:
+        """Go on to the end of the value or of the next window; whether it was the former."""
+        if self.at >= len(self._text):
+            raise OddError
+        end = self.at + _WINDOW_BYTES
+        return self._leave_string(end) if self._within_string else self._tokens(end)
+
+    def _leave_string(self, end: int) -> bool:
+        rest = _REST_OF_STRING.match(self._text, self.at, end)
+        if rest is None or rest.end() == self.at:
+            raise OddError  # a backslash at the end of the text
+        self.at, self._within_string = rest.end(), not rest[1]
+        return self._depth == 0 and not self._within_string
+
+    def _tokens(self, end: int) -> bool:
+        for token in _TOKEN.finditer(self._text, self.at, end):
+            mark, self.at = self._text[token.start()], token.end()
+            if mark == _QUOTE and not token[1]:
+                self._within_string = True
+                return False
+            if mark in _OPENING:
+                self._depth += 1
+                self._count()
+            elif mark == _COMMA:
+                self._count()
+            elif mark != _QUOTE:
+                self._depth -= 1
+            if self._depth <= 0:
+                return True
+        self.at = end
+        return False
+
+    def _count(self) -> None:
+        self.values += 1
+        if self.values > self._ceilings.values_max:
+            raise Refusal("malformed_request", f"The body has more than {self._ceilings.values_max} values")
+        if self._depth > self._ceilings.depth_max:
+            raise Refusal("malformed_request", f"The body is nested deeper than {self._ceilings.depth_max}")

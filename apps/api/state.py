@@ -12,6 +12,7 @@ from apps.api.health.machine import Machine
 from apps.api.lists.seal import Seal
 from apps.api.orders.offers import Offers
 from apps.api.server.budget import Budget
+from apps.api.turns import Turns
 from apps.api.waker import Waker
 from apps.resources import Resources
 from apps.settings import Settings
@@ -37,7 +38,8 @@ class ApiState:
     """The open resources, and where the process stands in its life.
 
     `draining` is set when the process is asked to stop: streams end, `/health` says so, requests under way finish.
-    `budget` counts the bytes that callers make us hold. `batch_reads` bounds how many batches are read at once.
+    `budget` counts the bytes that callers make us hold. `batch_reads` bounds how many batches are read at once;
+    `batch_turns` are for one batch of a user at a time, `turns` for one large body.
     """
 
     resources: Resources
@@ -56,6 +58,8 @@ class ApiState:
     streams: Streams = field(init=False)
     waker: Waker = field(init=False)
     attempts: Attempts = field(default_factory=Attempts)
+    turns: Turns = field(default_factory=Turns)
+    batch_turns: Turns = field(default_factory=Turns)
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.settings.bytes_in_flight_max, self.metrics)

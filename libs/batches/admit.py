@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -18,7 +18,10 @@ from libs.jobs.scripts import ADMIT_BATCH
 from libs.store.client import Store
 from libs.webhooks.hook import Hook
 
-__all__ = ["BatchAdmission", "BatchApplication", "admit_batch", "look_batch"]
+__all__ = ["BatchAdmission", "BatchApplication", "Room", "admit_batch", "look_batch"]
+
+#: Where in a reply the units of today stand, held and used (see `libs.admission.verdict`).
+_UNITS_TODAY: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,13 @@ class BatchAdmission:
     rates: tuple[Rate, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a batch may have: units that are left of the day, None where they are not counted."""
+
+    units: int | None
+
+
 async def look_batch(
     store: Store,
     caller: Caller,
@@ -60,10 +70,10 @@ async def look_batch(
     rate_rule: RateRule | None,
     *,
     items: int,
-) -> BatchAdmission | None:
-    """What admission would say to so many items of a unit each: the batch this request made before, or None.
+) -> BatchAdmission | Room:
+    """What admission would say to so many items of a unit each: the batch this request made before, or room for them.
 
-    For before the items are read. Raises the Refusal that admission would, and writes nothing.
+    For before the items are read, and while they are. Raises the Refusal that admission would, and writes nothing.
     """
     return await _ask(store, caller, wanted, queue_rule, rate_rule, ("", items, items, 0), look=True)
 
@@ -85,7 +95,7 @@ async def admit_batch(
     Codes: those of a job's admission. A refusal leaves nothing behind in Redis.
     """
     said = await _ask(store, caller, wanted, queue_rule, rate_rule, (batch_id, items, units, items_bytes), look=False)
-    return said or BatchAdmission(batch_id, replayed=False, rates=())
+    return said if isinstance(said, BatchAdmission) else BatchAdmission(batch_id, replayed=False, rates=())
 
 
 async def _ask(
@@ -97,7 +107,7 @@ async def _ask(
     size: tuple[str, int, int, int],
     *,
     look: bool,
-) -> BatchAdmission | None:
+) -> BatchAdmission | Room:
     batch_id, items, units, items_bytes = size
     arguments = _arguments(batch_id, caller, wanted, queue_rule, rate_rule, items, units)
     members = _members(caller, wanted, queue_rule)
@@ -112,7 +122,8 @@ async def _ask(
     rates = rates_of(reply, caller, rate_rule)
     match outcome:
         case "clear":
-            return None
+            quota = caller.limits.units_per_day
+            return Room(None if quota is None else quota - int(reply[_UNITS_TODAY]))
         case "admitted":
             return BatchAdmission(batch_id, replayed=False, rates=rates)
         case "replayed":

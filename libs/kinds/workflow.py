@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import anyio
 import orjson
@@ -14,21 +15,27 @@ from libs.access.plan import Limits
 from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.png import without_texts
 from libs.artifacts.sniff import EXTENSIONS, sniff
-from libs.backends.comfyui import OutputFile
+from libs.backends.comfyui import Graph, OutputFile
+from libs.backends.comfyui.node_class import NodeClass
 from libs.backends.pictures import PICTURE_TYPES
 from libs.errors import Failure, invalid
 from libs.kinds.kind import Attempt, Kind, Library, Needs, Offer, Output
 from libs.kinds.workflow_input import Order, WorkflowInput
 from libs.kinds.workflow_ready import Ready, make_ready
 from libs.spool import chunks_of
+from libs.workflows.classes import RawClasses
 from libs.workflows.definition import classes_of
 from libs.workflows.flaw import Flaw, refusal
+from libs.workflows.graph import inputs_in
 from libs.workflows.library import classes_known
 from libs.workflows.needs import needs_of
 from libs.workflows.order import complete, filled, pictures_of, units_of, uploads_of
 from libs.workflows.raw import raw_units_of, read_raw, uploads_in
 
 __all__ = ["KIND"]
+
+#: Inputs of a graph that are held against its classes within a ms or two.
+_INPUTS_AT_ONCE: Final = 400
 
 
 def scopes(wanted: WorkflowInput) -> Sequence[str]:
@@ -102,13 +109,23 @@ async def abandon(wanted: WorkflowInput, attempt: Attempt) -> None:
 
 async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], library: Library) -> WorkflowInput:
     classes = await classes_known(library, classes_of(sent))
-    graph, flaws = read_raw(sent, library.raw_classes, classes)
-    if not flaws and len(orjson.dumps(graph)) > limits.WORKFLOW_BYTES_MAX:
-        flaws = [Flaw((), f"at most {limits.WORKFLOW_BYTES_MAX} bytes as JSON", "too_large")]
+    if inputs_in(sent) > _INPUTS_AT_ONCE:  # a thread gives way every few ms, and its user has one turn at a time
+        graph, flaws = await anyio.to_thread.run_sync(_read_graph, sent, library.raw_classes, classes)
+    else:
+        graph, flaws = _read_graph(sent, library.raw_classes, classes)
     if flaws:
         raise refusal(flaws, ("input", "graph"))
     named = tuple(dict.fromkeys(uploads_in(graph).values()))
     return wanted.settled(Order(raw_units_of(graph), named, "graph", needs_of(graph, classes)), graph=graph)
+
+
+def _read_graph(
+    sent: Mapping[str, object], allowed: RawClasses, classes: Mapping[str, NodeClass] | None
+) -> tuple[Graph, list[Flaw]]:
+    graph, flaws = read_raw(sent, allowed, classes)
+    if not flaws and len(orjson.dumps(graph)) > limits.WORKFLOW_BYTES_MAX:
+        flaws = [Flaw((), f"at most {limits.WORKFLOW_BYTES_MAX} bytes as JSON", "too_large")]
+    return graph, flaws
 
 
 async def _picture(upload: str, attempt: Attempt, path: Path) -> Path:

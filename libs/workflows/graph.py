@@ -17,7 +17,7 @@ from libs import limits
 from libs.backends.comfyui import Graph
 from libs.workflows.flaw import Flaw, first_flaws
 
-__all__ = ["Link", "is_link", "link_flaws", "read_graph"]
+__all__ = ["Link", "inputs_in", "is_link", "link_flaws", "read_graph"]
 
 #: A link: the node that it comes from, and which of its outputs.
 Link = list[Any]
@@ -48,6 +48,12 @@ def read_graph(sent: object) -> tuple[Graph, list[Flaw]]:
 def is_link(value: object) -> TypeGuard[Link]:
     """Whether an input's value is a link; in a graph that was read, what is a list is one."""
     return isinstance(value, list)
+
+
+def inputs_in(sent: Mapping[str, object]) -> int:
+    """How many inputs a graph has, whatever shape it has: what looking at it costs."""
+    inputs = (body.get("inputs") for body in sent.values() if isinstance(body, dict))
+    return sum(len(each) for each in inputs if isinstance(each, dict))
 
 
 def link_flaws(graph: Graph) -> Iterator[Flaw]:

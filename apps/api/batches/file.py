@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+from codecs import BOM_UTF8
 from collections.abc import AsyncIterator
 from typing import Final
 
+from apps.api.attempting import note_read
 from apps.api.request import Request
 from libs import limits
 from libs.artifacts.upload import Upload
@@ -17,6 +20,7 @@ __all__ = ["load_input_file", "read_lines"]
 INPUT_FILE_TYPE: Final = "application/jsonl"
 _AT: Final = "#/input_file"
 _PIECE_BYTES: Final = 256 * 1024
+_LINES_BETWEEN_YIELDS: Final = 1_000
 
 
 async def load_input_file(request: Request, upload_id: str) -> Upload:
@@ -42,10 +46,13 @@ async def read_lines(request: Request, upload: Upload) -> AsyncIterator[tuple[in
     digest, number, rest = hashlib.sha256(), 0, b""
     for offset in range(0, upload.size_bytes, _PIECE_BYTES):
         piece = await _piece(request, upload, offset)
+        note_read(request, bytes_more=len(piece), values=piece.count(b","))
         digest.update(piece)
-        *lines, rest = (rest + piece).split(b"\n")
+        *lines, rest = (rest + (piece.removeprefix(BOM_UTF8) if offset == 0 else piece)).split(b"\n")
         for line in lines:
             number += 1
+            if number % _LINES_BETWEEN_YIELDS == 0:  # those that are empty are nobody's turn to wait for
+                await asyncio.sleep(0)
             yield number, _checked(number, line)
         _checked(number + 1, rest)
     if digest.hexdigest() != upload.sha256:
@@ -62,6 +69,9 @@ async def _piece(request: Request, upload: Upload, offset: int) -> bytes:
 
 
 def _checked(number: int, line: bytes) -> bytes:
+    if number > limits.BATCH_LINES_MAX:
+        detail = f"A file has at most {limits.BATCH_LINES_MAX} lines, empty ones among them"
+        raise invalid(_AT, detail, "too_long")
     if len(line) <= limits.BATCH_LINE_BYTES_MAX:
         return line
     detail = f"A line has at most {limits.BATCH_LINE_BYTES_MAX} bytes"

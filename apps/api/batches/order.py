@@ -6,21 +6,24 @@ All or nothing: no item is admitted unless all are as they should be, and the fi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from pydantic import Field
 
-from apps.api.batches.body import ITEMS_BETWEEN_YIELDS, BatchBody
+from apps.api.batches.body import ITEMS_BETWEEN_YIELDS, TEXT_BETWEEN_YIELDS, BatchBody
 from apps.api.batches.file import read_lines
+from apps.api.batches.running import Running
 from apps.api.body import parse_json
+from apps.api.json_text import Ceilings
 from apps.api.orders.metadata import Metadata
 from apps.api.orders.order import Envelope, apply
 from apps.api.orders.webhook import BatchWebhook
 from apps.api.request import Request
 from apps.api.validation import validated
 from libs import limits
+from libs.admission.rate import RefusedRate
 from libs.artifacts.upload import Upload
 from libs.batches.items import Item, ItemTooLargeError, ItemWriter
 from libs.errors import Refusal, pointer
@@ -39,6 +42,7 @@ __all__ = [
 
 _ENVELOPE: Final = frozenset({"input", "fairness_key", "metadata"})
 _IN_A_ROW: Final = 3
+_LINE: Final = Ceilings(None, limits.GRAPH_VALUES_MAX)
 
 
 class BatchEnvelope(Strict):
@@ -87,20 +91,21 @@ class Place:
     line: int | None = None
 
 
-#: Items as they were sent, each with its place.
-Sources = AsyncIterator[tuple[Place, Any]]
+#: An item as it was sent: its place, its value, and the length of its text.
+Source = tuple[Place, Any, int]
+Sources = AsyncIterator[Source]
 
 
 async def from_body(body: BatchBody) -> Sources:
     """The items of a body."""
-    for index, value in enumerate(body.items()):
-        yield Place(("items", index)), value
+    for index, (value, length) in enumerate(body.items()):
+        yield Place(("items", index)), value, length
 
 
 async def from_values(values: Iterable[Any], member: str) -> Sources:
     """Items that are values already; `member` is the array that they stood in."""
     for index, value in enumerate(values):
-        yield Place((member, index)), value
+        yield Place((member, index)), value, len(str(value))
 
 
 async def from_file(request: Request, upload: Upload) -> Sources:
@@ -108,36 +113,36 @@ async def from_file(request: Request, upload: Upload) -> Sources:
     async for number, line in read_lines(request, upload):
         if line.strip():
             try:
-                value = parse_json(line)
+                value = parse_json(line, _LINE)
             except Refusal as refusal:
                 value = Refusal(
                     "validation_failed", refusal.detail, errors=[_told("#", refusal.detail, "json_invalid")]
                 )
-            yield Place(line=number), value
+            yield Place(line=number), value, len(line)
 
 
 async def write_items(
-    request: Request, route: str, wanted: BatchEnvelope, sources: Sources, writer: ItemWriter
+    request: Request, route: str, wanted: BatchEnvelope, sources: Sources, writer: ItemWriter, running: Running
 ) -> None:
-    """Check every item and store it.
+    """Check every item and store it, up to the first one that there is no room for.
 
-    Refuses `validation_failed` with the first fifty errors there are. Raises Unavailable.
+    Refuses `validation_failed` with the first fifty errors there are, and what `running` does. Raises Unavailable.
     """
     errors: list[dict[str, Any]] = []
-    async for some in _in_groups(sources):
+    async for some in _in_groups(sources, running):
         runs = [some[start : start + _IN_A_ROW] for start in range(0, len(some), _IN_A_ROW)]
         found = await asyncio.gather(*[_checked_in_a_row(request, route, wanted, run) for run in runs])
         checked = [item for run in found for item in run]
-        for (place, _), item in zip(some, checked, strict=True):
+        for (place, _, _), item in zip(some, checked, strict=True):
             if isinstance(item, Refusal):
                 errors += [_placed(place, error) for error in item.errors]
             elif not errors:
                 await _write(writer, place, item, errors)
-        if writer.count > limits.BATCH_ITEMS_MAX:
+        if running.items + len(some) > limits.BATCH_ITEMS_MAX:
             errors = [_told("#/input_file", f"A batch has at most {limits.BATCH_ITEMS_MAX} items", "too_long")]
-        if len(errors) >= limits.VALIDATION_ERRORS_MAX or writer.count > limits.BATCH_ITEMS_MAX:
+        if len(errors) >= limits.VALIDATION_ERRORS_MAX or not await _room_for(running, checked, errors):
             break
-    if not errors and writer.count == 0:
+    if not errors and running.items == 0:
         member = "items" if wanted.input_file is None else "input_file"
         errors = [_told(f"#/{member}", "A batch has at least one item", "too_short")]
     if errors:
@@ -145,24 +150,37 @@ async def write_items(
     await writer.close()
 
 
-async def _in_groups(sources: Sources) -> AsyncIterator[list[tuple[Place, Any]]]:
+async def _room_for(running: Running, checked: Sequence[Item | Refusal], errors: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there is room for these too; where something is wrong already, that is told rather than this."""
+    try:
+        await running.add(len(checked), sum(1 if isinstance(item, Refusal) else item.units for item in checked))
+    except RefusedRate:
+        if not errors:
+            raise
+        return False
+    return True
+
+
+async def _in_groups(sources: Sources, running: Running) -> AsyncIterator[list[Source]]:
     """A few at a time: their look-ups share round trips, and other requests get their turn in between."""
-    group = []
+    group: list[Source] = []
+    length = 0
     async for one in sources:
         group.append(one)
-        if len(group) == ITEMS_BETWEEN_YIELDS:
+        length += one[2]
+        if length > TEXT_BETWEEN_YIELDS or len(group) >= min(ITEMS_BETWEEN_YIELDS, running.left + 1):
             yield group
-            group = []
+            group, length = [], 0
             await asyncio.sleep(0)
     if group:
         yield group
 
 
 async def _checked_in_a_row(
-    request: Request, route: str, wanted: BatchEnvelope, run: Iterable[tuple[Place, Any]]
+    request: Request, route: str, wanted: BatchEnvelope, run: Iterable[Source]
 ) -> list[Item | Refusal]:
     """A few items one after the other: a task for each would cost as much as a check."""
-    return [await _checked(request, route, wanted, value) for _place, value in run]
+    return [await _checked(request, route, wanted, value) for _place, value, _length in run]
 
 
 async def _checked(request: Request, route: str, wanted: BatchEnvelope, value: Any) -> Item | Refusal:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 from apps.api.attempting import attempts_due
 from apps.api.batches.order import BatchEnvelope, Sources, write_items
+from apps.api.batches.running import Running
 from apps.api.orders.order import idempotency_of, kind_named
 from apps.api.orders.webhook import hook_of
 from apps.api.request import Request
 from libs import limits
 from libs.admission.rate import RefusedRate
-from libs.batches.admit import BatchAdmission, BatchApplication, admit_batch, look_batch
+from libs.batches.admit import BatchAdmission, BatchApplication, Room, admit_batch, look_batch
 from libs.batches.batch import Batch
 from libs.batches.feed import Rooms, feed
 from libs.batches.items import ItemShelf, ItemWriter
@@ -59,10 +60,12 @@ async def submit_batch(
     )
     rules = (request.resources.queue_rule, request.api.rate_rule)
     try:
-        admission = await look_batch(request.home, request.caller, application, *rules, items=items_min)
-        if admission is None:
-            async with request.api.batch_reads:
-                admission = await _write_and_admit(request, route, wanted, sources, application)
+        looked = await look_batch(request.home, request.caller, application, *rules, items=items_min)
+        if isinstance(looked, BatchAdmission):
+            admission = looked
+        else:
+            async with request.api.batch_turns.of(request.caller.user_id), request.api.batch_reads:
+                admission = await _write_and_admit(request, route, wanted, sources, application, looked)
     except RefusedRate as refusal:
         request.show(refusal.rates)
         raise
@@ -72,13 +75,19 @@ async def submit_batch(
 
 
 async def _write_and_admit(
-    request: Request, route: str, wanted: BatchEnvelope, sources: Sources, application: BatchApplication
+    request: Request, route: str, wanted: BatchEnvelope, sources: Sources, application: BatchApplication, room: Room
 ) -> BatchAdmission:
     resources, caller, batch_id = request.resources, request.caller, new_id("batch")
+
+    async def look(units: int) -> Room:
+        rules = (resources.queue_rule, request.api.rate_rule)
+        looked = await look_batch(request.home, caller, application, *rules, items=units)
+        return looked if isinstance(looked, Room) else room  # the same request has come in meanwhile: admission says so
+
     writer = ItemWriter(request.home, resources.objects, caller.user_id, batch_id, wanted.fairness_key)
     unused = True
     try:
-        await write_items(request, route, wanted, sources, writer)
+        await write_items(request, route, wanted, sources, writer, Running(room, look))
         unused = False  # until an answer is heard, the batch may be there: if it is not, a worker removes its items
         with attempts_due(request) as due:
             admission = await admit_batch(

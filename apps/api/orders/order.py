@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import AwareDatetime, BeforeValidator, Field, create_model
 
+from apps.api.body import large_turn
 from apps.api.json_text import Ceilings
 from apps.api.orders.metadata import Metadata
 from apps.api.orders.outside import require_urls, stowed
@@ -139,7 +140,8 @@ async def apply(
     offer = await request.api.offers.of(kind.backend)
     try:
         if kind.resolve is not None:
-            wanted = await kind.resolve(wanted, request.resources.library)
+            async with large_turn(request):
+                wanted = await kind.resolve(wanted, request.resources.library)
         if kind.prepare is not None:
             wanted = kind.prepare(wanted)
         kind.check(wanted, offer, request.caller.limits)

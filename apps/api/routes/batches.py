@@ -9,11 +9,11 @@ from starlette.responses import RedirectResponse, Response
 
 from apps.api.answers import answer as answers
 from apps.api.answers.batch import Batch, BatchItem, DetectedBatch
-from apps.api.batches.body import read_batch_body
 from apps.api.batches.file import load_input_file
 from apps.api.batches.order import BatchEnvelope, NewBatch, from_body, from_file, from_values
+from apps.api.batches.quota import read_items
 from apps.api.batches.submission import SubmittedBatch, submit_batch
-from apps.api.body import read_object, read_text
+from apps.api.body import read_object
 from apps.api.json_text import Ceilings
 from apps.api.lists.paging import bad_parameter, page, read_page
 from apps.api.lists.queries import ItemQuery, PageQuery
@@ -61,10 +61,10 @@ async def submit(request: Request) -> Response:
     The items stand in the body (`items`), or in an uploaded file of JSON lines (`input_file`). An item is an input of
     the kind, or an object of `input` and, as wished, `fairness_key` and `metadata`. All are let in or none is.
     """
-    body = await read_batch_body(await read_text(request))
+    body = await read_items(request)
     wanted = validated(BatchEnvelope, body.members)
     kind_named(wanted.kind)
-    if (wanted.input_file is None) == (body.items_at is None):
+    if (wanted.input_file is None) == (body.spans is None):
         raise invalid("#", "Exactly one of `items` and `input_file` is needed", "required")
     if wanted.input_file is None:
         submitted = await submit_batch(

@@ -40,6 +40,9 @@ local function judge_request(ask)
     local fingerprint, first_id = string.match(first, '^(%S+) (%S+)$')
     return answer(ask, fingerprint == ask.fingerprint and 'replayed' or 'idempotency_key_reused', first_id)
   end
+  local both = {unpack(ask.buckets)}
+  for _, bucket in ipairs(ask.attempts) do both[#both + 1] = bucket end
+  if ask.limit > 0 then read_buckets(both, ask.window_us) end
   local wait = ask.limit > 0 and wait_for_tokens(ask.buckets, ask.window_us) or 0
   if wait > 0 then return answer(ask, 'rate_limited', digits(wait), 'submits') end
   wait = ask.limit > 0 and wait_for_tokens(ask.attempts, ask.window_us) or 0

@@ -4,10 +4,18 @@
 -- bucket. `bucket` is a table: at (its key), limit, and full once it was read: one command, however much is asked of it.
 -- Needs: clock.lua
 
+-- Read some buckets, all by one command.
+local function read_buckets(buckets, window_us)
+  local at = {}
+  for i, bucket in ipairs(buckets) do at[i] = bucket.at end
+  for i, told in ipairs(redis.call('MGET', unpack(at))) do
+    local full = tonumber(told) or 0
+    buckets[i].full = still(full / 1000, window_us / 1000 + 1) and math.max(now_us, full) or now_us
+  end
+end
+
 local function full_at(bucket, window_us)
-  if bucket.full then return bucket.full end
-  local full = tonumber(redis.call('GET', bucket.at)) or 0
-  bucket.full = still(full / 1000, window_us / 1000 + 1) and math.max(now_us, full) or now_us
+  if not bucket.full then read_buckets({bucket}, window_us) end
   return bucket.full
 end
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import orjson
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.api import json_text
-from apps.api.json_text import Ceilings, Look, surely_few
+from apps.api.json_text import Ceilings, Look, OddError, end_of_value, surely_few
 from libs.errors import Refusal
 
 Json = st.recursive(
@@ -92,3 +93,28 @@ def test_a_string_without_end_is_looked_through_once() -> None:
     look = look_at(text)
     assert look.windows_seen == -(-len(text) // 16_384)
     assert look.values == 0
+
+
+def end_in(text: bytes, at: int = 0, ceilings: Ceilings = MANY) -> tuple[int, int]:
+    return asyncio.run(end_of_value(text, at, ceilings))
+
+
+@pytest.mark.parametrize("window_bytes", [2, 3, 7, 16_384])
+@given(Json, st.sampled_from([b"", b",1]", b' ,{"a":[]}', b"]"]))
+def test_the_end_of_a_value_is_found_wherever_a_window_ends(window_bytes: int, value: object, behind: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_text, "_WINDOW_BYTES", max(window_bytes, 24) if not isinstance(value, list | dict) else 7)
+        text = orjson.dumps(value)
+        assert end_in(b"[" + text + behind, 1) == (1 + len(text), counted(value)[0])
+
+
+@pytest.mark.parametrize("text", [b"[" * 10_000_000, b"[" + b'{"a":1},' * 1_000_000])
+def test_a_value_past_a_ceiling_is_not_read_to_its_end(text: bytes) -> None:
+    with pytest.raises(Refusal):
+        end_in(text, 0, Ceilings(None, 1_000, 32))
+
+
+@pytest.mark.parametrize("text", [b'["', b'["\\', b"[", b"", b',"', b'"' + b'\\"' * 2_000_000])
+def test_a_value_without_an_end_is_odd(text: bytes) -> None:
+    with pytest.raises(OddError):
+        end_in(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from apps.api.batches.body import BatchBody, read_batch_body
 from apps.api.body import parse_json
+from apps.api.json_text import Ceilings
 from libs import limits
 from libs.errors import Refusal
 
@@ -29,7 +30,7 @@ def read(text: bytes) -> BatchBody:
 
 
 def as_value(body: BatchBody) -> dict[str, Any]:
-    return body.members | ({} if body.items_at is None else {"items": list(body.items())})
+    return body.members | ({} if body.spans is None else {"items": [value for value, _ in body.items()]})
 
 
 @given(BODIES, st.sampled_from([None, 1, "\t"]))
@@ -88,3 +89,35 @@ def test_one_item_too_many_is_refused_and_the_last_one_is_not() -> None:
     assert read(fits).items_count == limits.BATCH_ITEMS_MAX
     with pytest.raises(Refusal, match="at most 50000 items"):
         read(fits.replace(b"[{}", b"[{},{}"))
+
+
+def test_no_more_items_are_parsed_than_a_caller_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+
+    def count(text: bytes, ceilings: Ceilings) -> Any:
+        parsed.append(text)
+        return parse_json(text, ceilings)
+
+    def too_many(count: int) -> NoReturn:
+        raise Refusal("quota_exceeded", str(count))
+
+    monkeypatch.setattr("apps.api.batches.body.parse_json", count)
+    text = b'{"items":[' + b",".join([b'{"prompt":"x"}'] * 50_000) + b'],"kind":"generate"}'
+    with pytest.raises(Refusal, match="11") as caught:
+        asyncio.run(read_batch_body(text, items_max=10, too_many=too_many))
+    assert (caught.value.code, len(parsed)) == ("quota_exceeded", 10)
+
+
+@pytest.mark.parametrize("items", [b"[" * 10_000_000, b'{"a":' * 1_000_000, b'{"a":[' + b"1," * 1_000_000])
+def test_an_item_past_the_ceilings_of_an_order_is_not_parsed(items: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("apps.api.batches.body.orjson.loads", lambda text: str(text[1:-1], "ascii"))
+    with pytest.raises(Refusal, match=r"nested deeper|more than"):
+        read(b'{"items":[' + items)
+
+
+def test_all_items_together_have_no_more_values_than_a_body() -> None:
+    item = b"[" + b"1," * 9_999 + b"1]"
+    fits = limits.JSON_VALUES_MAX // 10_000
+    assert read(b'{"items":[' + b",".join([item] * fits) + b"]}").items_count == fits
+    with pytest.raises(Refusal, match="more than 500000 values"):
+        read(b'{"items":[' + b",".join([item] * (fits + 1)) + b"]}")
