@@ -1,7 +1,7 @@
 # `make` prints what there is. Everything runs in .venv, which `setup` makes with nothing but Python's own venv and pip.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench faults deploy-check audit sbom lock clean
+.PHONY: help setup demo up test check format bench faults flaky deploy-check audit sbom lock clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -22,14 +22,14 @@ up: $(READY)  ## run the whole system in the foreground (ARGS="--port 8001")
 	@$(VENV)/bin/arqade up $(ARGS)
 
 test: $(READY)  ## every test that needs only what pip brings (ARGS="-k name")
-	@$(VENV)/bin/pytest $(ARGS)
+	@$(VENV)/bin/pytest -n auto $(ARGS)
 
 check: $(READY)  ## format, lint, types, floors, unit and contract tests: quick
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports --no-cache
-	@$(VENV)/bin/pytest tests/unit tests/contract
+	@$(VENV)/bin/pytest -n auto tests/unit tests/contract
 
 format: $(READY)  ## put the code into its form
 	@$(VENV)/bin/ruff check --fix .
@@ -38,8 +38,16 @@ format: $(READY)  ## put the code into its form
 bench: $(READY)  ## measure submissions and pick-up beside their baselines
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
 
-faults: $(READY)  ## break everything on purpose, at full size
-	@ARQADE_FAULTS=full $(VENV)/bin/pytest tests/faults $(ARGS)
+PATIENT := --timeout 7200 -o faulthandler_timeout=0
+faults: $(READY)  ## break everything on purpose, at full size; every property with 10,000 examples; promises about time
+	@ARQADE_FAULTS=full $(VENV)/bin/pytest $(PATIENT) tests/faults $(ARGS)
+	@ARQADE_FAULTS=full $(VENV)/bin/pytest $(PATIENT) --hypothesis-profile full -m "hypothesis or timed" \
+		tests/unit tests/integration $(ARGS)
+
+N ?= 10
+BUSY ?= 0
+flaky: $(READY)  ## run the suite N=10 times, beside BUSY=0 busy processes; list what failed with its seed and order
+	@$(VENV)/bin/python -m tests.run.flaky $(N) --busy $(BUSY) -- $(ARGS)
 
 deploy-check:  ## check the deployment files against their schemas and against policy; wants kubectl
 	@sh deploy/check.sh

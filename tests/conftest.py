@@ -1,7 +1,11 @@
-"""Fixtures for everyone: real servers, started once a session, emptied before each test."""
+"""Fixtures for everyone: real servers, started once a session, emptied before each test.
+
+A session is one process of pytest-xdist: each has servers of its own, and one test at a time that uses them.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 
@@ -9,15 +13,25 @@ import pytest
 
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
+from tests.run import profiles
 from tests.servers import RedisServer, S3Server, redis_server, s3_server
 from tests.system import System, running_system
 
 __all__ = ["RedisServer", "S3Server", "redis_server", "s3_server"]
 
+pytest_plugins = ["tests.run.hangs", "tests.run.order", "tests.run.promises", "tests.run.skips"]
+
+profiles.set_up()
+
 
 def pytest_configure() -> None:
     """A shell that runs us in the background ignores SIGINT, and so would every process that a test interrupts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for each processor: most of the time a test waits for what it has started."""
+    return 2 * (os.cpu_count() or 2)
 
 
 @pytest.fixture(scope="session")

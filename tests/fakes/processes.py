@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from tests.patience import PATIENCE_S
+
 __all__ = ["eventually", "processes_in"]
 
 
@@ -21,7 +23,7 @@ def processes_in(folder: Path) -> dict[int, str]:
     return found
 
 
-def eventually(holds: Callable[[], object], *, within_s: float = 10.0) -> None:
+def eventually(holds: Callable[[], object], *, within_s: float = PATIENCE_S) -> None:
     """Wait until something holds; fails, telling what it was last, when it does not in time."""
     deadline = time.monotonic() + within_s
     while not (last := holds()):

@@ -50,15 +50,16 @@ def test_a_trace_stands_in_the_object() -> None:
     assert TextLines().format(made).endswith("'boom'")
 
 
+#: One for each process: no id of a test may be made of it, or processes that share the tests could not tell them apart.
 SECRET = mint()
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        SECRET,
-        f"x-api-key: {SECRET}",
-        f"Authorization: Bearer {SECRET}",
+        pytest.param(SECRET, id="an api key"),
+        pytest.param(f"x-api-key: {SECRET}", id="x-api-key"),
+        pytest.param(f"Authorization: Bearer {SECRET}", id="Authorization"),
         "authorization: bearer canary.canary",
         "BEARER canary.canary",
         "redis://:canary@127.0.0.1:6379/0",

@@ -107,7 +107,7 @@ async def test_what_is_wrong_is_told_all_at_once(someone: Customer) -> None:
         ("run_at", 1_900_000_000),
         ("run_at", "1900000000"),
         ("run_at", "2030-01-01T00:00:00"),
-        ("run_at", (datetime.now(UTC) + timedelta(days=31)).isoformat()),
+        pytest.param("run_at", (datetime.now(UTC) + timedelta(days=31)).isoformat(), id="run_at-too far ahead"),
         ("deadline_seconds", 0),
         ("deadline_seconds", 7 * 86_400 + 1),
         ("fairness_key", ""),

@@ -21,6 +21,7 @@ from libs.workflows.flaw import Flaw
 from libs.workflows.raw import names_place, raw_units_of, read_raw, uploads_in
 from tests.fakes.graphs import ALLOWED, CLASSES, INFO, ODD, UPLOAD_ID, picture_graph, random_graph
 from tests.fakes.mutations import mutated
+from tests.run.profiles import examples
 
 PLACES = ("code", "url", "image_path", "mask_path", "lutFileName", "file")
 
@@ -78,7 +79,6 @@ def hold_input(graph: Any, name: str, declared: list[Any], value: Any) -> None:
 
 
 @given(st.integers(0, 2**64 - 1))
-@settings(max_examples=1_000, deadline=None)
 def test_what_is_valid_gets_through_and_comes_out_as_it_went_in(seed: int) -> None:
     sent = random_graph(Random(seed))
     graph, flaws = read(copy.deepcopy(sent))
@@ -89,7 +89,7 @@ def test_what_is_valid_gets_through_and_comes_out_as_it_went_in(seed: int) -> No
 
 
 @given(st.integers(0, 2**64 - 1))
-@settings(max_examples=10_000, deadline=None)
+@settings(max_examples=examples(5))
 def test_no_mutation_gets_a_class_or_an_input_outside_the_list_through(seed: int) -> None:
     draw = Random(seed)
     graph, flaws = read(mutated(random_graph(draw), draw))
@@ -107,7 +107,6 @@ JSON = st.recursive(
 
 
 @given(JSON, st.sampled_from(["9", "3", "6", "5"]), st.sampled_from(["text", "seed", "images", "clip", "width", "x"]))
-@settings(max_examples=500, deadline=None)
 def test_whatever_stands_in_an_input_is_read_without_an_exception(value: Any, node: str, name: str) -> None:
     sent = picture_graph()
     sent[node]["inputs"][name] = value
