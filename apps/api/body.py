@@ -35,6 +35,8 @@ _JSON = re.compile(rb"""application/json\s*(?:;\s*charset="?utf-8"?\s*)?""", re.
 
 #: As much as is read in one go: what may be in a text of that size is a millisecond's work.
 _SMALL_BYTES: Final = limits.BODY_SMALL_BYTES_MAX
+#: Memory of one value in a tree, as measured of objects with a member each, the dearest there are.
+_VALUE_BYTES: Final = 128
 _ANY: Final = Ceilings()
 
 
@@ -114,6 +116,8 @@ async def _parse(request: Request, text: bytes) -> Any:
     look = Look(text, ceilings)
     try:
         async with large_turn(request):
+            await _see(look)
+            _weigh(request, look.values)
             return await _parse_seen(text, look, ceilings)
     finally:
         request.scope["arqade.values_read"] = look.values  # what it is charged for if it is refused
@@ -149,12 +153,23 @@ async def parse_large(text: bytes, ceilings: Ceilings) -> Any:
 
     Refuses: see `parse_json`.
     """
-    return await _parse_seen(text, Look(text, ceilings), ceilings)
+    look = Look(text, ceilings)
+    await _see(look)
+    return await _parse_seen(text, look, ceilings)
+
+
+async def _see(look: Look) -> None:
+    for _ in look.windows():
+        await asyncio.sleep(0)
+
+
+def _weigh(request: Request, values: int) -> None:
+    """Hold what a tree of so many values takes, beside the text that it holds; refuses as the budget does."""
+    if (body := request.scope.get("arqade.body")) is not None:
+        body.grow(values * _VALUE_BYTES)
 
 
 async def _parse_seen(text: bytes, look: Look, ceilings: Ceilings) -> Any:
-    for _ in look.windows():
-        await asyncio.sleep(0)
     value = _loads(text)
     await asyncio.sleep(0)
     if _members(value, 1, ceilings.depth_max) != look.members:

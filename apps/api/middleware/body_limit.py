@@ -79,6 +79,11 @@ class _Body:
     hold: Hold | None = None
     refusal: Refusal | None = None
 
+    def grow(self, count: int) -> None:
+        """Count what is made of it, a tree, as long as the body itself; refuses as the budget does."""
+        if self.hold is not None:
+            self.hold.grow(count)
+
     def release(self) -> None:
         """Count it no more."""
         if self.hold is not None:

@@ -92,6 +92,7 @@ async def detect(request: Request) -> Response:
         items_min=len(told.images),
         digest=fingerprint(body),
     )
+    del body, told  # megabytes, it may be, and a minute
     ended = await _ended(request, submitted.batch, WAIT_S_MAX if wait_s is None else wait_s)
     if ended is None:
         return _answer(request, submitted, wait_s)

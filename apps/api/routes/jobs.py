@@ -33,6 +33,7 @@ async def submit_job(request: Request) -> Response:
     envelope, at = order_of(body)
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     submitted = await submit(request, _PATH, body, envelope, at)
+    del body, envelope  # it may be megabytes, and a minute
     return await answer_submitted(
         request, submitted, wait_s or 0, finished_status=_CREATED, preferred=wait_s is not None
     )

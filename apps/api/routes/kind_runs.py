@@ -39,6 +39,7 @@ async def submit_ocr(request: Request) -> Response:
     body = await read_object(request)
     wait_s = preferred_wait_s(request.headers.getlist("prefer"))
     submitted = await submit(request, _ECOSTEPS, body, Envelope(kind="ocr", input=body), ())
+    del body  # it may be megabytes, and a minute
     return await answer_submitted(request, submitted, wait_s or 0, finished_status=_OK, preferred=wait_s is not None)
 
 
@@ -48,6 +49,7 @@ def _run(kind: str) -> Endpoint:
         body = await read_object(request)
         wait_s = preferred_wait_s(request.headers.getlist("prefer"))
         submitted = await submit(request, _path(kind), body, Envelope(kind=kind, input=body), ())
+        del body  # it may be megabytes, and a minute
         return await answer_submitted(
             request,
             submitted,

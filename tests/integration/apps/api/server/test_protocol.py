@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from apps.api.server import connection as of_server
+from apps.api.server.budget import What
 from libs import limits
 from tests.fakes.api import Api
 from tests.fakes.wire import Listening, answers_in
@@ -264,3 +265,44 @@ async def submit(server: Listening, key: bytes) -> bytes:
     (answer,) = await server.answers(head + body)
     assert answer.status == 202, answer.body
     return str(answer.json["id"]).encode()
+
+
+# What is held, on the way of real requests
+
+
+async def test_a_large_order_is_held_while_it_is_read_and_let_go_of_while_its_end_is_waited_for(
+    api: Api, server: Listening
+) -> None:
+    key, seen = await key_header(api), []
+    body = b'{"kind":"generate","input":{"prompt":"x"},"metadata":{"a":"' + b"y" * 1_000 + b'"}}' + b" " * 60_000
+    head = post(key, b"Content-Type: application/json", b"Prefer: wait=60", b"Content-Length: %d" % len(body))
+    budget, move = server.state.budget, server.state.budget.move
+
+    def moved(owner: str, what: What, count: int) -> None:
+        move(owner, what, count)
+        seen.append(budget.held_bytes)
+
+    budget.move = moved  # type: ignore[method-assign]
+    async with server.wire() as wire:
+        await wire.send(head, body[:30_000], body[30_000:])
+        await eventually(lambda: len(seen) > 2 and seen[-1] == 0)
+        assert server.state.in_flight == 1
+    assert max(seen) > 2 * len(body)
+
+
+async def test_one_large_body_too_many_of_a_user_is_refused_and_that_of_another_is_not(
+    api: Api, server: Listening
+) -> None:
+    server.state.budget.share_bytes = 250_000
+    greedy, good = await key_header(api), await key_header(api)
+    head = b"Content-Type: application/json", b"Content-Length: 150000"
+    async with server.wire() as first:
+        await first.send(post(greedy, *head) + bytes(140_000))
+        await eventually(lambda: server.state.budget.held_bytes == 140_000)
+        async with server.wire() as second:
+            await second.send(post(greedy, *head) + bytes(140_000))
+            assert b"429 Too Many Requests" in await second.rest()
+        async with server.wire() as third:
+            await third.send(post(good, *head) + bytes(140_000))
+            await eventually(lambda: server.state.budget.held_bytes == 280_000)
+    await eventually(lambda: server.state.budget.held_bytes == 0)
