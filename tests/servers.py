@@ -119,9 +119,12 @@ def running(part: Part) -> Iterator[Child]:
 
 
 @contextmanager
-def redis_server(folder: Path, **options: str) -> Iterator[RedisServer]:
-    """A Redis of its own for a test that stops, slows or fills it; `options` are lines of its config (_ for -)."""
-    named = os.environ.get("ARQADE_TEST_REDIS")
+def redis_server(folder: Path, program: Path | None = None, /, **options: str) -> Iterator[RedisServer]:
+    """A Redis of its own for a test that stops, slows or fills it; `options` are lines of its config (_ for -).
+
+    `program` is run instead of the server that the tests use.
+    """
+    named = program or os.environ.get("ARQADE_TEST_REDIS")
     port, password = Ports(folder / "ports.json").port_for("valkey"), secrets.token_hex(16)
     part = valkey_part(
         folder / "valkey",

@@ -73,7 +73,7 @@ class Api:
         count = await store.call("ZCARD", store.keys.users)
         user = await create_user(store, f"user{count}@example.com", plan, overrides)
         _, secret = await create_api_key(
-            store, PEPPER.encode(), user_id=user.id, name="test", scopes=scopes, lives_s=3_600
+            store, PEPPER.encode(), user_id=user.id, name="test", scopes=scopes, lives_s=86_400
         )
         return secret
 

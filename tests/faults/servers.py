@@ -53,9 +53,11 @@ class Breakable:
 
 
 @contextmanager
-def breakable_redis(folder: Path, **options: str) -> Iterator[tuple[RedisServer, Breakable]]:
+def breakable_redis(
+    folder: Path, program: Path | None = None, /, **options: str
+) -> Iterator[tuple[RedisServer, Breakable]]:
     """A Redis of its own; also how to break it."""
-    with redis_server(folder, **options) as server:
+    with redis_server(folder, program, **options) as server:
         breakable = Breakable(server.part, server.child)
         try:
             yield server, breakable

@@ -51,10 +51,10 @@ def environment(redis: RedisServer, s3: S3Server, counting: Backend, **changes: 
 
 
 @contextmanager
-def site(folder: Path, s3: S3Server) -> Iterator[Site]:
+def site(folder: Path, s3: S3Server, *, redis_program: Path | None = None) -> Iterator[Site]:
     """Start all of it."""
     with (
-        breakable_redis(folder) as (redis, breaker),
+        breakable_redis(folder, redis_program) as (redis, breaker),
         backend() as counting,
         nurse(folder) as nursing,
         api_process(folder, environment(redis, s3, counting)) as served,

@@ -33,6 +33,7 @@ class Size:
     restart_job_s: tuple[float, float]
     restart_jobs: int
     restart_grace_s: float
+    clock_rounds: int  # F25
     poisons: int  # F14
     among: int
     slow_sockets: int  # F15
@@ -73,6 +74,7 @@ SMALL = Size(
     restart_job_s=(0.2, 1.5),
     restart_jobs=24,
     restart_grace_s=0.5,
+    clock_rounds=1,
     poisons=3,
     among=12,
     slow_sockets=40,
@@ -113,6 +115,7 @@ FULL = Size(
     restart_job_s=(1.0, 30.0),
     restart_jobs=60,
     restart_grace_s=5.0,
+    clock_rounds=5,
     poisons=20,
     among=200,
     slow_sockets=500,
