@@ -21,6 +21,7 @@ from libs.access.api_key import DEFAULT_SCOPES
 from libs.access.api_keys import create_api_key
 from libs.access.users import create_user
 from tests.fakes.processes import eventually
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 __all__ = [
@@ -95,7 +96,7 @@ class ApiProcess:
         url = httpx.URL(self.url)
         return url.host, url.port or 80
 
-    def stop(self, within_s: float = 15.0) -> int:
+    def stop(self, within_s: float = PATIENCE_S) -> int:
         """Ask it to stop; its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(within_s)

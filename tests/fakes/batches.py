@@ -24,6 +24,7 @@ from libs.jobs.lifecycle import Claim, claim, finish
 from libs.jobs.payload import decode_payload
 from libs.store.client import Store
 from tests.fakes.callers import QUEUE_RULE, make_caller
+from tests.patience import PATIENCE_S
 
 __all__ = ["Desk", "items_of"]
 
@@ -118,7 +119,7 @@ class Desk:
 
     async def until_over(self, caller: Caller, batch_id: str, **work: Any) -> Batch:
         """Tend and work until the batch is over."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while not (batch := await load_batch(self.store, caller.user_id, batch_id)).over:
                 await self.tend()
                 await self.work(**work)

@@ -11,10 +11,9 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from tests.fakes.sse import Sent, read_event
+from tests.patience import PATIENCE_S
 
 __all__ = ["Stream", "following", "serving"]
-
-_PATIENCE_S = 5.0
 
 
 @asynccontextmanager
@@ -22,7 +21,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve it; yields its URL."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False))
     serve = asyncio.create_task(server._serve())  # not `serve`, which takes over this process's signals
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not server.started:
             await asyncio.sleep(0.005)
     try:
@@ -41,7 +40,7 @@ class Stream:
 
     async def next(self) -> Sent | None:
         """The next event, in time; None when the other side has ended the stream."""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await read_event(self._lines)
 
     async def rest(self) -> list[Sent]:

@@ -18,8 +18,6 @@ from tests.servers import S3Server
 
 __all__ = ["MortalApi", "MortalApis", "mortal_apis"]
 
-_PATIENCE_S = 20.0
-
 
 @dataclass(frozen=True)
 class MortalApi:
@@ -31,7 +29,7 @@ class MortalApi:
 
     def died(self) -> bool:
         """Whether the submission that it was sent was its end."""
-        eventually(lambda: self._survived or not self._lives, within_s=_PATIENCE_S)
+        eventually(lambda: self._survived or not self._lives)
         return not self._survived
 
     def kill(self) -> None:
@@ -67,7 +65,7 @@ class MortalApis:
         self.process.stdin.write(f"{steps} {log}\n")
         self.process.stdin.flush()
         pid = int(self.process.stdout.readline())
-        eventually(lambda: " (Press" in log.read_text(), within_s=_PATIENCE_S)  # uvicorn tells the port that it got
+        eventually(lambda: " (Press" in log.read_text())  # uvicorn tells the port that it got
         url = log.read_text().partition("running on ")[2].partition(" ")[0]
         return MortalApi(url, pid, log)
 

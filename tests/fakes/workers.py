@@ -17,6 +17,7 @@ import orjson
 
 from libs.embedded.process import tied_to_us
 from tests.fakes.api import environment_of, values_for
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 __all__ = ["ARQ", "ARQADE", "WorkerProcess", "worker_process"]
@@ -46,7 +47,7 @@ class WorkerProcess:
         """SIGTERM."""
         self.process.send_signal(signal.SIGTERM)
 
-    async def ended(self, within_s: float = 15.0) -> int:
+    async def ended(self, within_s: float = PATIENCE_S) -> int:
         """Its exit code; whoever waits serves on meanwhile."""
         deadline = time.monotonic() + within_s
         while self.running:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from libs.embedded.process import tied_to_us
+from tests.patience import PATIENCE_S
 
 __all__ = ["Ending", "Fleet", "Nurse", "Worker", "fleet", "nurse"]
 
@@ -98,7 +99,7 @@ class Worker:
         self.send(signal.SIGKILL)
         return await asyncio.shield(self.ended)
 
-    async def stop(self, within_s: float = 60.0) -> Ending:
+    async def stop(self, within_s: float = PATIENCE_S) -> Ending:
         """Ask it to end, as a deployment does."""
         self.send(signal.SIGTERM)
         async with asyncio.timeout(within_s):
@@ -159,7 +160,7 @@ class Fleet:
             else:
                 worker.ended.set_result(Ending(said["status"], said["at"]))
 
-    async def stop(self, within_s: float = 60.0) -> list[Ending]:
+    async def stop(self, within_s: float = PATIENCE_S) -> list[Ending]:
         """Ask all of them to end, for good."""
         await self.abandon()
         return await asyncio.gather(*[worker.stop(within_s) for worker in self.alive])

@@ -17,6 +17,7 @@ from PIL import Image
 
 from tests.fakes.vision_providers import FakeProvider, vision_provider
 from tests.fakes.web_server import Answer, Asked, WebServer, answer, web_server
+from tests.patience import PATIENCE_S
 from tests.system import System, running_system
 
 
@@ -137,7 +138,7 @@ async def test_who_sends_many_images_waits_and_gets_the_text_of_each_in_its_plac
     assert found[1]["error"]["code"].startswith("url_")
     assert {name: count for name, count in batch["counts"].items() if count} == {"succeeded": 3, "failed": 1}
     results = await site.http.get(batch["links"]["results"])
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while results.status_code == 409:  # the file is written by a worker, a moment after the last item has ended
             await asyncio.sleep(0.05)
             results = await site.http.get(batch["links"]["results"])

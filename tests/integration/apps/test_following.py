@@ -12,6 +12,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.patience import PATIENCE_S
 from tests.system import System
 
 PICTURE = {"prompt": "a harbour", "width": 64, "height": 64, "steps": 4}
@@ -48,7 +49,7 @@ async def test_a_socket_tells_the_state_and_everything_up_to_done(system: System
     job_id = await submit(client)
     authorization = {"Authorization": client.headers["Authorization"]}
     async with (
-        asyncio.timeout(30),
+        asyncio.timeout(PATIENCE_S),
         connect(socket_url(system, f"/ws/jobs/{job_id}"), additional_headers=authorization) as ws,
     ):
         messages = await told(ws)
@@ -65,9 +66,9 @@ async def test_a_browser_follows_with_a_token_and_resumes_where_it_was(
 ) -> None:
     job_id = await submit(client)
     url = socket_url(system, f"/ws/jobs/{job_id}?token={await token_for(client, job_id)}")
-    async with asyncio.timeout(30), connect(url) as ws:
+    async with asyncio.timeout(PATIENCE_S), connect(url) as ws:
         messages = await told(ws)
-    async with asyncio.timeout(30), connect(f"{url}&last_event_id={messages[1]['id']}") as ws:
+    async with asyncio.timeout(PATIENCE_S), connect(f"{url}&last_event_id={messages[1]['id']}") as ws:
         again = await told(ws)
     assert [message["id"] for message in again] == [message["id"] for message in messages[2:]]
 
@@ -94,7 +95,7 @@ async def test_a_refused_socket_says_why_in_its_close_code(
     system: System, client: httpx.AsyncClient, path: str, headers: dict[str, str], code: int
 ) -> None:
     sent = dict.fromkeys(headers, client.headers["Authorization"])
-    async with asyncio.timeout(10), connect(socket_url(system, path), additional_headers=sent) as ws:
+    async with asyncio.timeout(PATIENCE_S), connect(socket_url(system, path), additional_headers=sent) as ws:
         with pytest.raises(ConnectionClosed) as closed:
             await ws.recv()
     assert closed.value.rcvd is not None

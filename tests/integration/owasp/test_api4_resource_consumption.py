@@ -24,6 +24,7 @@ from tests.fakes.customers import JOBS, PICTURE, customer_of
 from tests.fakes.problems import refused
 from tests.integration.owasp.conftest import MakeApi
 from tests.integration.owasp.two_users import FILE
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, redis_server
 
 BODY_BYTES_MAX = 4_096
@@ -53,7 +54,7 @@ async def test_a_limiter_that_cannot_count_lets_nobody_through(own_redis: RedisS
             refused(answer, 503, "dependency_unavailable")
     finally:
         os.kill(own_redis.child.pid, signal.SIGCONT)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (answer := await someone.get(NO_KIND)).status_code == 503:
             await asyncio.sleep(0.02)
     refused(answer, 429, "rate_limited")

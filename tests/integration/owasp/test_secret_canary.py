@@ -31,6 +31,7 @@ from tests.fakes.api import ApiProcess, api_process, bearer
 from tests.fakes.customers import JOBS, PICTURE
 from tests.fakes.vision_providers import vision_provider
 from tests.fakes.workers import WorkerProcess, worker_process
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 
 #: Settings that hold a secret and that these tests may choose.
@@ -167,7 +168,7 @@ async def work(site: Site, said: dict[str, str]) -> None:
     body = {"image": base64.b64encode(picture.getvalue()).decode()}
     detect = await site.http.post("/api/v1/detect", json=body, headers=site.key | {"Prefer": "respond-async"})
     assert detect.status_code == 202, detect.text
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE_S):
         while "gemini answers with status" not in site.logs:
             await asyncio.sleep(0.05)
     job = await site.http.get(f"{JOBS}/{detect.json()['id']}", headers=site.key)

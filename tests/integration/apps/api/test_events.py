@@ -17,6 +17,7 @@ from tests.fakes.live import Stream, following, serving
 from tests.fakes.problems import refused
 from tests.fakes.sse import Sent
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -187,14 +188,14 @@ async def test_an_id_that_is_none_is_malformed(api: Api, last_id: str) -> None:
     someone = await customer_of(api)
     job_id = (await someone.job())["id"]
     headers = [(b"x-api-key", someone.secret.encode()), (b"last-event-id", last_id.encode())]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         refused(await api.http.get(f"{JOBS}/{job_id}/events", headers=headers), 400, "malformed_request")
 
 
 async def test_of_twenty_streams_that_one_key_opens_at_once_ten_are_too_many(api: Api, someone: Customer) -> None:
     job_id = (await someone.job())["id"]
     opening = [asyncio.create_task(someone.get(f"{JOBS}/{job_id}/events")) for _ in range(20)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(10):
             await asyncio.wait(opening, return_when=asyncio.FIRST_COMPLETED)
             early = next(task for task in opening if task.done())
@@ -207,7 +208,7 @@ async def test_of_twenty_streams_that_one_key_opens_at_once_ten_are_too_many(api
 async def test_a_stream_that_its_reader_left_makes_room_for_another(api: Api, someone: Customer) -> None:
     job_id = (await someone.job())["id"]
     for _ in range(12):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not await opens(someone, job_id):
                 await asyncio.sleep(0.01)
 

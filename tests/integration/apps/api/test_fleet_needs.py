@@ -10,6 +10,7 @@ from libs.backends.fleet.offers import publish_server
 from tests.fakes.api import Api
 from tests.fakes.customers import BATCHES, COMPARISONS, PICTURE, customer_of
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 DRAW: dict[str, Any] = {**PICTURE, "model": "one.safetensors", "loras": [{"name": "over.safetensors"}]}
 
@@ -17,7 +18,7 @@ DRAW: dict[str, Any] = {**PICTURE, "model": "one.safetensors", "loras": [{"name"
 async def needs_of(api: Api, job_id: str) -> str:
     """As it stands in the record, once there is one."""
     store = api.resources.store
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (needs := await store.call("HGET", store.keys.job + job_id, "needs")):
             await asyncio.sleep(0.02)
     return str(needs.decode())
@@ -60,6 +61,6 @@ async def test_what_no_server_has_together_is_refused_once_all_have_spoken(make_
     assert (refused.status_code, error["pointer"], error["code"]) == (422, "#/input", "not_offered")
     assert "together" in error["detail"]
     await say(apis[0], "comfyui-2", ["over.safetensors", "one.safetensors"])
-    async with asyncio.timeout(5):  # a refusal is remembered for a moment only
+    async with asyncio.timeout(PATIENCE_S):  # a refusal is remembered for a moment only
         while (await after.submit(DRAW)).status_code != 202:
             await asyncio.sleep(0.05)

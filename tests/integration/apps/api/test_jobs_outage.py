@@ -18,6 +18,7 @@ from tests.fakes.hands import end, start, tell_progress
 from tests.fakes.live import following, serving
 from tests.fakes.problems import refused
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 from tests.servers import Life, RedisServer, life_of, redis_server
 
 
@@ -55,14 +56,14 @@ async def refused_in_time(asked: Awaitable[httpx.Response]) -> None:
 
 async def back(someone: Customer) -> None:
     """Wait until Redis is used again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await someone.get(JOBS)).status_code != 200:
             await asyncio.sleep(0.02)
 
 
 async def accepted(someone: Customer, key: str) -> httpx.Response:
     """Retry as a client should, until Redis is back."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (answer := await someone.submit(idempotency_key=key)).status_code == 503:
             await asyncio.sleep(0.02)
     assert answer.status_code == 202
@@ -101,7 +102,7 @@ async def test_every_route_on_jobs_is_refused_within_a_second(someone: Customer,
 
 async def begun_to_wait(someone: Customer) -> str:
     """The id of the job that somebody waits for."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (jobs := (await someone.get(JOBS)).json()["data"]):
             await asyncio.sleep(0.01)
     return str(jobs[0]["id"])
@@ -113,7 +114,7 @@ async def test_who_waits_for_a_job_is_told_which_it_is_although_redis_is_away_at
     waiting = asyncio.create_task(someone.submit(prefer="wait=1"))
     job_id = await begun_to_wait(someone)
     with life.killed():
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             answer = await waiting
     assert (answer.status_code, answer.json()["id"]) == (202, job_id)
     assert answer.headers["location"] == f"{JOBS}/{job_id}"
@@ -129,7 +130,7 @@ async def test_who_waits_for_a_job_hears_of_its_end_through_a_restart_of_redis(
         pass
     await back(someone)
     await end(api.resources.store, claimed)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await waiting
     assert (answer.status_code, answer.json()["status"]) == (201, "succeeded")
 

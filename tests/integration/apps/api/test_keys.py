@@ -13,6 +13,7 @@ from libs.access.pepper import pepper_version
 from tests.fakes.api import PEPPER, Api, bearer
 from tests.fakes.problems import pointers, refused
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 ME, KEYS = "/api/v1/me", "/admin/api-keys"
 DAY_MS = 86_400_000
@@ -104,7 +105,7 @@ async def test_when_the_overlap_is_over_the_old_key_is_refused(api: Api, admin: 
     old = await new_key(api, admin)
     await rotate(api, admin, old["id"], overlap_seconds=1)
     assert (await me(api, old["api_key"])).status_code == 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await me(api, old["api_key"])).status_code == 200:
             await asyncio.sleep(0.05)
 
@@ -244,7 +245,7 @@ async def test_when_a_key_was_last_used_is_known_soon_and_costs_no_request_anyth
     assert (await listed(api, admin, key))["last_used_at"] is None
     began = await at_ms(api)
     assert (await me(api, key["api_key"])).status_code == 200
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (used := (await listed(api, admin, key))["last_used_at"]) is None:
             await asyncio.sleep(0.05)
     assert began <= await at_ms(api)

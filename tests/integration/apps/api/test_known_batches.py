@@ -23,6 +23,7 @@ from tests.fakes.batches import Desk
 from tests.fakes.customers import BATCHES, JOBS, Customer, customer_of
 from tests.fakes.pixels import picture
 from tests.fakes.problems import refused
+from tests.patience import PATIENCE_S
 
 Json = dict[str, Any]
 PDF = NewArtifact("searchable.pdf", "application/pdf", b"%PDF-1.7 found")
@@ -179,7 +180,7 @@ async def test_a_batch_that_waits_need_not_wait_for_images_that_are_known(api: A
     store, objects = api.resources.store, api.resources.objects
     waiting = asyncio.create_task(someone.post("/api/v1/batch", {"images": images}))
     tender = Tender(store, objects, api.resources.plans, Rooms(10_000))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not waiting.done():
             for due in await tender.take(10):
                 await tender.tend(due)

@@ -15,6 +15,7 @@ import pytest
 from libs.embedded.ports import Ports
 from tests.fakes.api import Api, bearer
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, redis_server
 
 ME = "/api/v1/me"
@@ -36,7 +37,7 @@ async def refused_in_time(api: Api, headers: dict[str, str]) -> httpx.Response:
     return answer
 
 
-async def works_again(api: Api, headers: dict[str, str], within_s: float = 3) -> None:
+async def works_again(api: Api, headers: dict[str, str], within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while (await api.http.get(ME, headers=headers)).status_code != 200:
             await asyncio.sleep(0.02)
@@ -70,7 +71,7 @@ async def test_a_redis_that_is_killed_and_comes_back_needs_no_restart_of_ours(
         headers = bearer(await api.key())
         await works_again(api, headers)
         os.kill(first.child.pid, signal.SIGKILL)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE_S):
             while (await api.http.get(ME, headers=headers)).status_code == 200:
                 await asyncio.sleep(0.01)
         for _ in range(3):

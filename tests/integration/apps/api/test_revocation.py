@@ -17,6 +17,7 @@ from tests.fakes.customers import JOBS, Customer, customer_of
 from tests.fakes.live import following, serving
 from tests.fakes.problems import refused
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 AT_ONCE_S, UNHEARD_S = 1.0, 5.0
 
@@ -85,7 +86,7 @@ async def test_a_socket_is_closed_with_a_code_that_says_why(api: Api, someone: C
 async def streams_open(api: Api, someone: Customer, count: int) -> None:
     """Until so many listen to the user's events."""
     store = api.resources.store
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while len(await store.call("PUBSUB", "CHANNELS", store.keys.events + "*")) != count:
             await asyncio.sleep(0.01)
 

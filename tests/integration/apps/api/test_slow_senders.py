@@ -15,6 +15,7 @@ from apps.api.state import ApiState
 from libs import limits
 from tests.fakes.api import Api
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 
 @asynccontextmanager
@@ -22,7 +23,7 @@ async def serving(api: Api) -> AsyncIterator[int]:
     """The port of a server without signals around the application."""
     server = MetricsServer(build(api.resources), ApiState(api.resources), 0)
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not server.started:
             await asyncio.sleep(0.005)
     yield server.servers[0].sockets[0].getsockname()[1]
@@ -33,7 +34,7 @@ async def serving(api: Api) -> AsyncIterator[int]:
 async def answer_to(port: int, sent: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(sent)
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await reader.read()
     writer.close()
     return answer

@@ -11,6 +11,7 @@ from tests.fakes.api import Api
 from tests.fakes.customers import JOBS, PICTURE, Customer, customer_of
 from tests.fakes.hands import end, start
 from tests.fakes.problems import refused
+from tests.patience import PATIENCE_S
 
 GENERATE = "/api/v1/generate"
 
@@ -23,7 +24,7 @@ async def someone(api: Api) -> Customer:
 async def run_what_comes(api: Api) -> None:
     """A worker: takes the next job and ends it well."""
     store = api.resources.store
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not await store.call("ZCARD", store.keys.zset_of("gpu")):
             await asyncio.sleep(0.005)
     claimed = await start(store)
@@ -85,7 +86,7 @@ async def test_what_is_not_understood_is_ignored(someone: Customer) -> None:
 
 async def test_a_job_that_is_canceled_meanwhile_is_answered_finished(someone: Customer) -> None:
     waiting = asyncio.create_task(someone.submit(prefer="wait=10"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not (jobs := (await someone.get(JOBS)).json()["data"]):
             await asyncio.sleep(0.01)
         await someone.delete(f"{JOBS}/{jobs[0]['id']}")

@@ -106,7 +106,7 @@ def test_a_job_under_way_when_it_was_killed_ends_after_the_next_start(folder: Pa
         before.command.signal(signal.SIGKILL)
         before.command.ended()
     with running_system(folder, environment=HASTY) as after:
-        eventually(lambda: statuses(after, api_key, jobs) == {"succeeded"}, within_s=30)
+        eventually(lambda: statuses(after, api_key, jobs) == {"succeeded"})
 
 
 def statuses(system: System, api_key: str, jobs: list[str]) -> set[str]:
@@ -139,7 +139,7 @@ def test_processes_that_die_are_started_again_and_it_is_said(folder: Path) -> No
         for name in ("api", "worker-1", "objects", "valkey"):
             end(folder, name)
             eventually(lambda: f"{name} ended with status -9 and starts again" in system.command.said)  # noqa: B023
-        eventually(lambda: is_ready(system.url), within_s=30)
+        eventually(lambda: is_ready(system.url))
         assert system.call(api_key, "POST", "/api/v1/generate", PROMPT)["status"] == "succeeded"
 
 
@@ -197,7 +197,7 @@ def test_ctrl_c_at_any_moment_leaves_no_process(folder: Path, seconds: float) ->
 @pytest.mark.parametrize("name", ["valkey", "objects", "api", "worker-1"])
 def test_ctrl_c_while_a_part_starts_ends_in_order(folder: Path, name: str) -> None:
     with arqade(folder, *UP, environment=HASTY) as command:
-        eventually((folder / f"data/run/{name}.pid").exists, within_s=30)
+        eventually((folder / f"data/run/{name}.pid").exists)
         command.signal(signal.SIGINT)
         assert command.ended() == 0, command.said
         assert processes_in(folder) == {}

@@ -15,6 +15,7 @@ from libs.embedded.comfyui_standin import Fault, Standin
 from tests.fakes.customers import PICTURE, customer_of
 from tests.fakes.workers import WorkerProcess
 from tests.integration.apps.worker.workshop import OpenWorkshop, Workshop
+from tests.patience import PATIENCE_S
 
 ONLY_A, ONLY_B = "dreamshaper_8.safetensors", "sd_xl_base_1.0.safetensors"
 #: A breaker that opens at once and lets somebody try soon.
@@ -41,7 +42,7 @@ class Site:
     async def jobs(self, count: int, **members: Any) -> list[str]:
         return [(await self.workshop.someone.job({**PICTURE, **members}))["id"] for _ in range(count)]
 
-    async def ended(self, job_ids: list[str], within_s: float = 60) -> list[str]:
+    async def ended(self, job_ids: list[str], within_s: float = PATIENCE_S) -> list[str]:
         return [(await self.workshop.finished(job_id, within_s))["status"] for job_id in job_ids]
 
     def faults(self, server: str, *faults: Fault) -> None:
@@ -54,7 +55,7 @@ class Site:
     async def known(self, *servers: str) -> None:
         """Wait until it is known what these servers offer."""
         store = self.workshop.api.resources.store
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not all([await store.call("SCARD", store.keys.offers + server) for server in servers]):
                 await asyncio.sleep(0.02)
 
@@ -159,7 +160,7 @@ async def test_while_every_server_is_away_jobs_wait_and_when_one_is_back_they_ru
     await site.start(2)
     jobs = await site.jobs(5)
     store = site.workshop.api.resources.store
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while await store.call("EXISTS", store.keys.breaker + "a", store.keys.breaker + "b") < 2:
             await asyncio.sleep(0.05)
     site.faults("b")

@@ -20,6 +20,7 @@ from tests.fakes.prediction_api import WEBHOOK_SECRET
 from tests.fakes.prediction_provider import PredictionProvider, prediction_provider
 from tests.fakes.workers import WorkerProcess, worker_process
 from tests.integration.apps.conftest import MakeApi
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 
 PICTURE = {"image_url": "https://pictures.example.com/a.png"}
@@ -66,7 +67,7 @@ class Studio:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def finished(self, job_id: str, within_s: float = 30) -> dict[str, Any]:
+    async def finished(self, job_id: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         async with asyncio.timeout(within_s):
             while (job := await self.job(job_id))["status"] not in FINISHED:
                 await asyncio.sleep(0.02)
@@ -77,12 +78,12 @@ class Studio:
         found: list[bytes | None] = await store.call("HMGET", store.keys.job + job_id, *members)
         return found
 
-    async def until_waiting(self, job_id: str, within_s: float = 20) -> None:
+    async def until_waiting(self, job_id: str, within_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(within_s):
             while (await self.record(job_id, "waiting"))[0] is None:
                 await asyncio.sleep(0.02)
 
-    async def until(self, holds: Callable[[], object], within_s: float = 20) -> None:
+    async def until(self, holds: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         async with asyncio.timeout(within_s):
             while not holds():
                 await asyncio.sleep(0.02)

@@ -19,6 +19,7 @@ from libs.embedded.comfyui_standin import Standin
 from libs.store.client import Store
 from libs.workflows.node_classes import UnreadableError, find_classes
 from tests.integration.libs.backends.comfyui.bench import graph
+from tests.patience import PATIENCE_S
 
 GRAPH = graph(steps=150)
 
@@ -57,7 +58,7 @@ async def probing(prober: Prober) -> AsyncIterator[None]:
 
 
 async def test_what_a_server_is_and_offers_is_told_within_its_first_probe(ward: Ward) -> None:
-    async with probing(ward.prober("w1")), asyncio.timeout(5):
+    async with probing(ward.prober("w1")), asyncio.timeout(PATIENCE_S):
         while not (found := await look_at(ward.store, "a")).offered:
             await asyncio.sleep(0.01)
         while not (whole := await ward.store.call("GET", ward.store.keys.catalogue + "comfyui")):
@@ -115,7 +116,7 @@ async def test_what_cannot_be_read_at_all_is_said_and_not_waited_for(
 
 async def test_one_worker_probes_and_when_it_goes_another_does(ward: Ward) -> None:
     key = ward.store.keys.probing + "a"
-    async with asyncio.timeout(10), probing(ward.prober("w2")):
+    async with asyncio.timeout(PATIENCE_S), probing(ward.prober("w2")):
         async with probing(ward.prober("w1")):
             while not (first := await holder(ward, key)):
                 await asyncio.sleep(0.01)
@@ -136,7 +137,7 @@ async def test_prompts_that_were_left_behind_are_ended(ward: Ward) -> None:
     ward.standin.prompts.put("waiting", GRAPH, None)
     strays = ward.store.keys.strays + "a"
     await ward.store.call("SADD", strays, "stray", "waiting", "long-gone")
-    async with probing(ward.prober("w1")), asyncio.timeout(5):
+    async with probing(ward.prober("w1")), asyncio.timeout(PATIENCE_S):
         while await ward.store.call("SCARD", strays) or ward.standin.prompts.remaining:
             await asyncio.sleep(0.01)
 
@@ -144,7 +145,7 @@ async def test_prompts_that_were_left_behind_are_ended(ward: Ward) -> None:
 async def test_a_prompt_that_cannot_be_ended_does_not_keep_its_server_away(ward: Ward) -> None:
     ward.standin.faults.replace([{"name": "status_500", "path": "/api/jobs"}])
     await ward.store.call("SADD", ward.store.keys.strays + "a", "stray")
-    async with probing(ward.prober("w1")), asyncio.timeout(5):
+    async with probing(ward.prober("w1")), asyncio.timeout(PATIENCE_S):
         while not (await look_at(ward.store, "a")).seen_at_ms:
             await asyncio.sleep(0.01)
     assert (await look_at(ward.store, "a")).state == "well"

@@ -34,6 +34,7 @@ from tests.fakes.problems import refused
 from tests.fakes.web_server import Answer, Asked, WebServer, answer, drip, hang, web_server
 from tests.integration.apps.conftest import MakeApi
 from tests.integration.libs.egress.guarding import TLS
+from tests.patience import PATIENCE_S
 
 HOOKS = "/api/v1/webhooks"
 QUICK = Schedule((0.0, 0.02, 0.05), jitter=0.0)
@@ -61,7 +62,7 @@ async def courier(api: Api, *, schedule: Schedule = QUICK, post_s: float = 5.0, 
         await one.stop(0.1)
 
 
-async def until(holds: Callable[[], Any], within_s: float = 10.0) -> Any:
+async def until(holds: Callable[[], Any], within_s: float = PATIENCE_S) -> Any:
     deadline = time.monotonic() + within_s
     while True:
         found = holds()

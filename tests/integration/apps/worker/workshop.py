@@ -15,6 +15,7 @@ from libs.jobs.status import FINISHED
 from tests.fakes.api import Api
 from tests.fakes.customers import PICTURE, Customer
 from tests.fakes.workers import WorkerProcess
+from tests.patience import PATIENCE_S
 
 __all__ = ["LONG", "OpenWorkshop", "Workshop"]
 
@@ -43,7 +44,7 @@ class Workshop:
     async def workers_ready(self, count: int = 1) -> None:
         """Wait until so many workers have said that they are there."""
         store = self.api.resources.store
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while await store.call("ZCARD", store.keys.workers) < count:
                 await asyncio.sleep(0.02)
 
@@ -51,12 +52,12 @@ class Workshop:
         """The job as it is stored, with the numbers that callers do not see."""
         return await load_job(self.api.resources.store, (await self.someone.me())["id"], job_id)
 
-    async def finished(self, job_id: str, within_s: float = 20.0) -> dict[str, Any]:
+    async def finished(self, job_id: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """The job once it has finished."""
         return await self.until(job_id, lambda job: job["status"] in FINISHED, within_s)
 
     async def until(
-        self, job_id: str, holds: Callable[[dict[str, Any]], object], within_s: float = 10.0
+        self, job_id: str, holds: Callable[[dict[str, Any]], object], within_s: float = PATIENCE_S
     ) -> dict[str, Any]:
         """The job once it is as wanted; tells how it was when it does not come about."""
         deadline = time.monotonic() + within_s

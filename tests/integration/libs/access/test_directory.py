@@ -13,6 +13,7 @@ from libs.access.plan import DEFAULT_PLANS
 from libs.access.plans import Plans, put_plan
 from libs.access.users import create_user, update_user
 from libs.store.client import Store
+from tests.patience import PATIENCE_S
 
 PEPPER = b"pepper"
 
@@ -38,7 +39,7 @@ async def directory(store: Store) -> AsyncIterator[Directory]:
     """One that hears of revoked keys."""
     made = Directory(store)
     listening = asyncio.create_task(made.listen())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await store.call("PUBSUB", "NUMSUB", store.keys.revoked))[1] == 0:
             await asyncio.sleep(0.005)
     yield made
@@ -46,7 +47,7 @@ async def directory(store: Store) -> AsyncIterator[Directory]:
     await asyncio.gather(listening, return_exceptions=True)
 
 
-async def forgotten(directory: Directory, known: Known, within_s: float = 1.0) -> None:
+async def forgotten(directory: Directory, known: Known, within_s: float = PATIENCE_S) -> None:
     async with asyncio.timeout(within_s):
         while directory.remembered(known.digest) is not None:
             await asyncio.sleep(0.005)
@@ -145,7 +146,7 @@ async def test_after_an_outage_of_the_channel_everything_is_looked_up_anew(
 ) -> None:
     assert await directory.find_caller(known.digest)
     await store.call("CLIENT", "KILL", "TYPE", "pubsub")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while directory.remembered(known.digest) is not None:
             await asyncio.sleep(0.01)
     assert await directory.find_caller(known.digest)

@@ -11,6 +11,7 @@ from libs.access.users import create_user
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
+from tests.patience import PATIENCE_S
 
 PEPPER = b"pepper"
 
@@ -45,7 +46,7 @@ async def test_many_uses_are_one_write_and_only_what_was_used_is_written(store: 
     for _ in range(100):
         last_used.note(first)
         last_used.note(second)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         while await used(store, made[first]) is None:
             await asyncio.sleep(0.01)
     assert await writes(store) == 1

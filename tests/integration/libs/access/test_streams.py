@@ -11,6 +11,7 @@ from libs.access.streams import Streams
 from libs.errors import Refusal
 from libs.ids import new_id
 from libs.store.client import Store
+from tests.patience import PATIENCE_S
 
 MOST = 3
 LEASE_S = 0.3
@@ -52,7 +53,7 @@ async def test_what_a_dead_process_held_lapses_and_what_a_living_one_renews_does
         keeping = asyncio.create_task(living.keep())
         try:
             assert await open_many(living, key, stack, 1) == 0
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 while not await open_many(living, key, stack, 1):
                     await asyncio.sleep(0.02)
             assert await open_many(living, key, stack, 2) == 0

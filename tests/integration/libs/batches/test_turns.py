@@ -22,6 +22,7 @@ from libs.jobs.lookup import load_job
 from tests.fakes.batches import Desk
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants
 from tests.integration.libs.jobs.snapshot import take_snapshot
+from tests.patience import PATIENCE_S
 
 #: More than a block of items, in which the small store comes last.
 STORES = ["large"] * 300 + ["middling"] * 200 + ["small"] * 20
@@ -115,7 +116,7 @@ async def test_what_had_no_turn_by_the_deadline_expires(desk: Desk) -> None:
     caller = await desk.caller("internal", queued_max=100)
     batch_id = await desk.submit(caller, sorted_items(), deadline_s=0.5)
     await desk.tend()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (batch := await load_batch(desk.store, caller.user_id, batch_id)).over:
             await sweep(desk.store, "cpu", most=100, offset=0)
             await desk.tend()

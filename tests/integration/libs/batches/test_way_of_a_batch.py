@@ -26,6 +26,7 @@ from tests.fakes.batches import Desk, items_of
 from tests.fakes.callers import submit
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants
 from tests.integration.libs.jobs.snapshot import take_snapshot
+from tests.patience import PATIENCE_S
 
 
 async def whole(store: Store) -> None:
@@ -238,7 +239,7 @@ async def test_what_has_not_become_a_job_by_the_deadline_expires_and_costs_nothi
     batch_id = await desk.submit(caller, items_of(20), deadline_s=0.2)
     await desk.tend()
     await desk.work(1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not (batch := await load_batch(desk.store, caller.user_id, batch_id)).over:
             await sweep(desk.store, "cpu", most=100, offset=0)
             await desk.tend()

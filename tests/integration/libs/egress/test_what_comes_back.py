@@ -19,6 +19,7 @@ from tests.integration.libs.egress.guarding import (
     failure_of,
     png,
 )
+from tests.patience import PATIENCE_S
 
 
 async def test_a_file_comes_whole_under_the_type_of_its_bytes() -> None:
@@ -142,7 +143,7 @@ async def test_being_canceled_lets_go_of_the_connection() -> None:
             await asyncio.sleep(0.01)
         gone.set()
 
-    async with web_server(lambda _asked: until_gone) as server, asyncio.timeout(5):
+    async with web_server(lambda _asked: until_gone) as server, asyncio.timeout(PATIENCE_S):
         task = asyncio.create_task(allowing(server).fetch(server.url, bytes_max=10, types=TYPES))
         while not server.asked:
             await asyncio.sleep(0.01)
@@ -182,7 +183,7 @@ async def not_yet(writer: asyncio.StreamWriter) -> None:
 
 @pytest.mark.parametrize("slow", [hang(), drip(), drip_head, not_yet], ids=["hang", "body", "head", "not yet"])
 async def test_a_post_is_over_in_time_whatever_of_its_answer_drips(slow: Answer) -> None:
-    async with web_server(lambda _asked: slow) as server, asyncio.timeout(10):
+    async with web_server(lambda _asked: slow) as server, asyncio.timeout(PATIENCE_S):
         egress = Egress(Rules.of(hosts=(f"127.0.0.1:{server.port}",)), tls=TLS, post_s=0.3)
         with pytest.raises(Failure) as caught:
             await egress.post(server.url, {}, b"{}")

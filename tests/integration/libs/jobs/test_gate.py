@@ -11,6 +11,7 @@ from libs.jobs.gate import open_gate, shut_gate
 from libs.jobs.lifecycle import Claim, Ending, claim, finish, wake
 from libs.store.client import Store
 from tests.fakes.callers import make_caller, submit
+from tests.patience import PATIENCE_S
 
 PLENTY = 1_000
 
@@ -120,7 +121,7 @@ async def test_a_gate_that_was_shut_opens_by_itself_and_the_worker_knows_when(st
     assert not claims.jobs
     assert claims.next_due_ms is not None
     assert 50 < claims.next_due_ms <= 200
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not await claim_some(store):
             await asyncio.sleep(0.01)
 

@@ -19,6 +19,7 @@ from libs.queue.running import Running
 from libs.store.client import Store
 from tests.fakes.callers import QUEUE_RULE
 from tests.integration.libs.queue.conftest import StartWorker
+from tests.patience import PATIENCE_S
 
 #: Run out when the next claim comes.
 NO_LEASE_S = 0.001
@@ -45,7 +46,7 @@ async def enqueue(pool: ArqRedis, function: str = "work") -> ArqJob:
 
 
 async def the_dead(store: Store) -> list[Dead]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not (dead := await list_dead(store, limit=10)):
             await asyncio.sleep(0.01)
     return dead
@@ -135,7 +136,7 @@ async def test_what_a_newer_version_wrote_waits_for_its_worker(
     await store.call("SET", store.keys.arq_job + job.job_id, payload.replace(b"\xa1v\x01", b"\xa1v\x63"))
     await start_worker(run_none, (func(work, name="work"),))
     now_ms = int((await store.call("TIME"))[0]) * 1000
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while float(await store.call("ZSCORE", "arq:queue", job.job_id)) < now_ms + 5_000:
             await asyncio.sleep(0.01)
     assert await list_dead(store, limit=10) == []

@@ -10,6 +10,7 @@ from libs.queue.running import Running
 from libs.store.client import Store
 from tests.fakes.callers import make_caller, submit
 from tests.integration.libs.queue.conftest import StartWorker
+from tests.patience import PATIENCE_S
 
 
 class Company:
@@ -30,7 +31,7 @@ class Company:
         await finish(self._store, job_id, running.claim.fence, "succeed")
 
     async def wait_for(self, *jobs: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while self.running != set(jobs):
                 await asyncio.sleep(0.01)
 
@@ -43,7 +44,7 @@ async def lost_twice(store: Store, job_id: str) -> None:
 
 
 async def end_of(store: Store, user_id: str, *jobs: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while {(await load_job(store, user_id, job_id)).status for job_id in jobs} != {"succeeded"}:
             await asyncio.sleep(0.01)
 
@@ -75,7 +76,7 @@ async def test_a_worker_runs_dry_for_it_and_another_goes_on(store: Store, start_
     await store.call("ZADD", store.keys.zset_of("cpu"), 1e12, suspect)
     await start_worker(busy.run, slots=2)
     later = [(await submit(store, caller)).job_id for _ in range(3)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not {*later} & busy.running:
             await asyncio.sleep(0.01)
     assert suspect not in busy.running

@@ -19,6 +19,7 @@ from libs.queue.running import Running
 from libs.store.client import Store
 from tests.fakes.callers import make_caller, submit
 from tests.integration.libs.queue.conftest import StartWorker
+from tests.patience import PATIENCE_S
 
 
 async def succeed(store: Store, running: Running) -> None:
@@ -38,7 +39,7 @@ class Seen:
             self._changed.notify_all()
 
     async def wait_for(self, count: int) -> None:
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(PATIENCE_S), self._changed:
             await self._changed.wait_for(lambda: len(self.ids) >= count)
 
 
@@ -69,7 +70,7 @@ async def test_a_running_job_hears_of_its_cancel(store: Store, start_worker: Sta
 
     await start_worker(run)
     job_id = (await submit(store, caller)).job_id
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await started.wait()
         assert await cancel(store, caller.user_id, job_id) == "requested"
         await heard.wait()
@@ -91,7 +92,7 @@ async def test_a_worker_that_lost_its_lease_stops_its_handler(store: Store, star
 
     await start_worker(run, slots=1, lease_s=0.6)
     job_id = (await submit(store, caller)).job_id
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await started.wait()
         # What a frozen process looks like to the others: its lease has run out without its knowing.
         thief: tuple[Claim, ...] = ()
@@ -137,7 +138,7 @@ async def test_a_worker_recycles_after_its_number_of_jobs(store: Store, start_wo
         await submit(store, caller)
     worker = await start_worker(run, slots=1, recycle_after=2)
     await seen.wait_for(2)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while worker.running:
             await asyncio.sleep(0.01)
     assert len(seen.ids) == 2

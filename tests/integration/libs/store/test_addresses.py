@@ -18,6 +18,7 @@ from tests.fakes.parts import need
 from tests.integration.libs.store.opening import NewStore, StartServer
 from tests.integration.libs.store.patience import succeeds, until
 from tests.integration.libs.store.redis_process import RedisProcess, binary_of, free_port, running
+from tests.patience import PATIENCE_S
 
 
 async def test_a_unix_socket_with_a_database_and_a_password(
@@ -160,7 +161,7 @@ def watched(start: StartServer, flavour: str, tmp_path: Path) -> Iterator[Watche
 
 
 async def _until_replicated(store: Store) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await store.call("WAIT", 1, 100)) < 1 or b"slave0:" not in await store.call("INFO", "replication"):
             await store.call("INCR", "ticks")
 

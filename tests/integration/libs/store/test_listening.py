@@ -14,6 +14,7 @@ from libs.store.subscription import Subscription
 from tests.integration.libs.store.opening import NewStore
 from tests.integration.libs.store.patience import until
 from tests.integration.libs.store.redis_process import RedisProcess
+from tests.patience import PATIENCE_S
 
 
 async def test_a_blocking_command_holds_nobody_else_up(redis: Store) -> None:
@@ -124,7 +125,7 @@ async def test_a_silent_server_that_hangs_is_noticed(own_server: RedisProcess, n
         await asyncio.sleep(0.3)  # some pings are answered
         own_server.pause()
         with pytest.raises(Unavailable, match="did not answer"):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(PATIENCE_S):
                 await anext(subscription)
     own_server.resume()
 

@@ -11,6 +11,7 @@ from libs.backends.breaker import Breaker, Rule
 from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer
 
 MakeBreaker = Callable[..., Awaitable[Breaker]]
@@ -49,6 +50,6 @@ async def fail(breaker: Breaker, times: int) -> None:
 
 
 async def until_half_open(breaker: Breaker) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while (await breaker.look()).state != "half_open":
             await asyncio.sleep(0.01)

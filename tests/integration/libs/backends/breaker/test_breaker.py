@@ -13,6 +13,7 @@ from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
 from tests.integration.libs.backends.breaker.conftest import MakeBreaker, call, fail, until_half_open
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer
 
 
@@ -168,7 +169,7 @@ async def test_a_probe_whose_process_died_is_soon_followed_by_another(
     await until_half_open(breaker)
     assert await breaker._enter("call_of_the_dead")
     assert await call(other) == "refused"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await call(other) == "refused":
             await asyncio.sleep(0.02)
 
@@ -192,7 +193,7 @@ async def test_a_probe_that_never_comes_back_is_given_up(make: MakeBreaker, monk
     breaker, other = await make(open_s=0.05, probe_s=0.4), await make()
     await fail(breaker, 5)
     await until_half_open(breaker)
-    async with breaker.guard(), asyncio.timeout(5):
+    async with breaker.guard(), asyncio.timeout(PATIENCE_S):
         while await call(other) == "refused":
             await asyncio.sleep(0.02)
 
@@ -220,7 +221,7 @@ async def test_another_process_hears_of_it_within_a_second(make: MakeBreaker) ->
     breaker, other = await make(), await make()
     assert await call(other) == "made"
     await fail(breaker, 5)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while await call(other) == "made":
             await asyncio.sleep(0.02)
 

@@ -16,6 +16,7 @@ from libs.kinds.generate_graph import picture_graph
 from libs.kinds.generate_input import GenerateInput
 from libs.kinds.generate_size import picture_size
 from tests.fakes.attempt import FakeAttempt
+from tests.patience import PATIENCE_S
 
 PATIENCE = Patience(
     connect_s=0.5,
@@ -69,7 +70,7 @@ def graph(*, steps: int = 4, seed: int = 1, **members: Any) -> Any:
     )
 
 
-async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = PATIENCE_S) -> None:
     """Wait until it is so; fail when it does not come about."""
     deadline = time.monotonic() + within_s
     while not condition():

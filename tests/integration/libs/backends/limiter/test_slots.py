@@ -13,6 +13,7 @@ from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
 from tests.integration.libs.backends.limiter.conftest import MakeLimiter
 from tests.integration.libs.backends.limiter.waiting import die_booked, die_started, starts, until
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer
 
 
@@ -134,7 +135,7 @@ async def test_a_caller_that_gives_up_gives_its_slot_back(make: MakeLimiter) -> 
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert await queued(limiter, 0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         assert await starts(limiter, deadline_s=1.2), "the row still ends behind the slot that was given back"
 
 

@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable
 from libs.backends.limiter import Limiter, NoSlot
 from libs.backends.limiter.scripts import RESERVE
 from libs.ids import new_id
+from tests.patience import PATIENCE_S
 
 __all__ = ["die_booked", "die_started", "starts", "until"]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], within_s: float = 10.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], within_s: float = PATIENCE_S) -> None:
     """Wait until something holds."""
     async with asyncio.timeout(within_s):
         while not await holds():

@@ -17,6 +17,7 @@ from libs.backends.cage import ForkServer
 from libs.backends.pictures import PictureCleaner
 from libs.errors import Failure
 from tests.fakes.processes import eventually, processes_in
+from tests.patience import PATIENCE_S
 
 ORIENTATION, TURNED_LEFT = 0x0112, 8
 
@@ -112,7 +113,7 @@ async def test_nobody_is_left_behind_when_the_attempt_is_stopped(pictures: Pictu
     await pictures.clean(saved(Image.new("RGB", (8, 8)), "PNG"), "image/png")
     eventually(lambda: len(forked()) == 1)  # what forks them
     cleaning = asyncio.create_task(pictures.clean(data, "image/png"))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while len(forked()) == 1:
             await asyncio.sleep(0.01)
     cleaning.cancel()

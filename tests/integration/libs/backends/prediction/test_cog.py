@@ -23,6 +23,7 @@ from libs.store.client import Store
 from tests.fakes.attempt import FakeAttempt, stop
 from tests.fakes.pixels import PNG
 from tests.fakes.web_server import Answer, Asked, answer, hang, web_server
+from tests.patience import PATIENCE_S
 
 PICTURE = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
@@ -141,7 +142,7 @@ async def test_a_model_that_takes_too_long_is_ended_and_uses_an_attempt(cog: Cog
 async def test_a_canceled_job_ends_its_prediction_and_so_does_whoever_finds_it(cog: Cog, container: Container) -> None:
     container.hangs, attempt = True, FakeAttempt()
     task = asyncio.create_task(cog.advance(order, attempt))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not container.runs:
             await asyncio.sleep(0.01)
     await stop(task, attempt, "canceled")

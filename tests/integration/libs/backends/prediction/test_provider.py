@@ -18,6 +18,7 @@ from libs.store.client import Store
 from tests.fakes.attempt import FakeAttempt, stop
 from tests.fakes.prediction_api import MODEL, TOKEN
 from tests.fakes.prediction_provider import PredictionProvider, prediction_provider
+from tests.patience import PATIENCE_S
 
 numbers = count()
 
@@ -114,7 +115,7 @@ async def desk(open_desk: OpenDesk) -> Desk:
 
 
 async def ended(desk: Desk, attempt: FakeAttempt) -> Prediction:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             prediction = await desk.advance(attempt)
             if prediction is not None:
@@ -190,7 +191,7 @@ async def test_a_refusal_that_is_certain_leaves_nothing_to_look_for_and_shuts_th
     assert attempt.submissions[-1].ref == "over"
     assert desk.shut_s
     listed = desk.far.counts()["listed"]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             try:
                 await desk.advance(desk.after(attempt))

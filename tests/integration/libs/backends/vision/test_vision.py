@@ -21,6 +21,7 @@ from libs.errors import Failure, Unavailable
 from libs.logs import JsonLines
 from libs.store.client import Store
 from tests.fakes.vision_providers import LINES, NAMES, FakeProvider, vision_provider
+from tests.patience import PATIENCE_S
 
 DIALECTS: dict[str, Dialect] = {"gemini": GEMINI, "mistral": MISTRAL, "qwen": QWEN, "kimi": KIMI}
 #: Faults of a provider, after which its breaker counts; the slow ones have tests of their own.
@@ -308,7 +309,7 @@ async def test_being_canceled_says_nothing_of_the_provider(vision: Open, fakes: 
     for _ in range(8):
         task = asyncio.create_task(worker.read(picture(), Task()))
         asked = len(fakes["gemini"].asked)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(fakes["gemini"].asked) == asked:
                 await asyncio.sleep(0.01)
         task.cancel()
