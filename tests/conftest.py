@@ -12,9 +12,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.run import profiles
-from tests.servers import RedisServer, S3Server, redis_server, s3_server
+from tests.servers import RedisServer, S3Server, open_store, redis_server, s3_server
 from tests.system import System, running_system
 
 __all__ = ["RedisServer", "S3Server", "redis_server", "s3_server"]
@@ -55,7 +54,7 @@ def valkey(valkey_session: RedisServer) -> RedisServer:
 @pytest.fixture
 async def store(valkey: RedisServer) -> AsyncIterator[Store]:
     """A store on the session's Redis, which is empty."""
-    opened = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+    opened = await open_store(valkey.url)
     yield opened
     await opened.close()
 

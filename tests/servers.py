@@ -17,8 +17,11 @@ from libs.embedded.part import Part, wait_until_answering
 from libs.embedded.ports import Ports
 from libs.embedded.process import Child
 from libs.embedded.valkey import valkey as valkey_part
+from libs.store.client import Store
+from libs.store.keyspace import Keyspace
+from tests.patience import PATIENCE_S
 
-__all__ = ["Life", "RedisServer", "S3Server", "life_of", "redis_server", "running", "s3_server"]
+__all__ = ["Life", "RedisServer", "S3Server", "life_of", "open_store", "redis_server", "running", "s3_server"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class RedisServer:
     def call(self, *command: str) -> bytes:
         """One command over a connection of its own; the raw reply, up to 64 KiB of it."""
         lines = [f"AUTH {self.password}", " ".join(command), "QUIT", ""]
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as connection:
             connection.sendall("\r\n".join(lines).encode())
             reply = b"".join(iter(lambda: connection.recv(65_536), b""))
         return reply.removeprefix(b"+OK\r\n").removesuffix(b"+OK\r\n").removesuffix(b"\r\n")
@@ -116,6 +119,11 @@ def running(part: Part) -> Iterator[Child]:
         yield child
     finally:
         child.stop(part.grace_s)
+
+
+async def open_store(url: str, prefix: str = "arqade") -> Store:
+    """A store that waits for as long as a busy machine takes; a test whose subject is its time limit opens its own."""
+    return await Store.open(url, Keyspace.with_prefix(prefix), timeout_s=PATIENCE_S)
 
 
 @contextmanager

@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 LAG_MAX = 256
 _REOPEN_S = 0.5
 _ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
-_PATIENCE_S = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +153,7 @@ class EventHub:
         if self._listening is None:
             self._listening = asyncio.create_task(self._listen(), name="events")
         try:
-            async with asyncio.timeout(_PATIENCE_S):
+            async with asyncio.timeout(self._store.timeout_s):
                 await self._open.wait()
         except TimeoutError:
             raise Unavailable("redis") from None

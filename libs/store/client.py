@@ -21,8 +21,8 @@ from libs.store.url import Address, parse_url
 
 __all__ = ["Store"]
 
-#: How long a call may wait for a connection that is being opened again; past it, calls fail at once.
-_PATIENCE_S = 0.1
+#: How much of its time limit a call may wait for a connection that is being opened again; past it, calls fail at once.
+_PATIENCE = 1 / 8
 
 #: Pauses between attempts to connect grow from the first to the second, with jitter.
 _PAUSE_S_MIN, _PAUSE_S_MAX = 0.02, 0.5
@@ -43,8 +43,8 @@ class Store:
     def __init__(self, address: Address, keys: Keyspace, *, timeout_s: float = 0.8, name: str = "arqade") -> None:
         """Connects at the first call; `open` does so at once."""
         self.keys = keys
+        self.timeout_s = timeout_s
         self._address = address
-        self._timeout_s = timeout_s
         self._name = name
         self._connection: Connection | None = None
         self._attempt: asyncio.Task[None] | None = None
@@ -119,7 +119,7 @@ class Store:
 
         When it is lost, the subscription raises Unavailable: its user opens another, and knows of the gap.
         """
-        listener = await self._dial(lambda: Listener(timeout_s=self._timeout_s, ping_s=ping_s))
+        listener = await self._dial(lambda: Listener(timeout_s=self.timeout_s, ping_s=ping_s))
         try:
             yield Subscription(listener)
         finally:
@@ -152,7 +152,7 @@ class Store:
         if self._attempt is None and not self._closed and now >= self._next_attempt_at:
             self._attempt_at = now
             self._attempt = asyncio.create_task(self._connect())
-        if self._attempt is not None and (patience_s := self._attempt_at + _PATIENCE_S - now) > 0:
+        if self._attempt is not None and (patience_s := self._attempt_at + _PATIENCE * self.timeout_s - now) > 0:
             await asyncio.wait([self._attempt], timeout=patience_s)
         if self._connection is None:
             raise Unavailable("redis", self._why)
@@ -175,10 +175,10 @@ class Store:
             self._attempt = None
 
     def _new_connection(self) -> Connection:
-        return Connection(timeout_s=self._timeout_s, on_lost=self._on_lost)
+        return Connection(timeout_s=self.timeout_s, on_lost=self._on_lost)
 
     async def _dial(self, make: Callable[[], C]) -> C:
-        return await dial(self._address, make, name=self._name, timeout_s=self._timeout_s)
+        return await dial(self._address, make, name=self._name, timeout_s=self.timeout_s)
 
     def _on_lost(self, connection: Connection) -> None:
         if connection is not self._connection:

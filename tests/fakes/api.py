@@ -45,9 +45,11 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def values_for(redis_url: str, s3: S3Server) -> dict[str, Any]:
+    """Where everything is, and patience: a test whose subject is a time limit sets it."""
     return {
         "environment": "development",
         "redis_url": redis_url,
+        "redis_timeout_s": PATIENCE_S,
         "minio_endpoint": s3.endpoint,
         "minio_access_key": s3.access_key,
         "minio_secret_key": s3.secret_key,

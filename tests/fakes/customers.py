@@ -10,6 +10,7 @@ import httpx
 
 from libs.access.api_key import DEFAULT_SCOPES
 from tests.fakes.api import Api, bearer
+from tests.patience import PATIENCE_S
 
 __all__ = ["BATCHES", "COMPARED", "COMPARISONS", "JOBS", "PICTURE", "Customer", "customer_of"]
 
@@ -64,7 +65,7 @@ class Customer:
         """The id of a completed upload."""
         file = {"filename": name, "content_type": content_type, "size_bytes": len(data)}
         made = (await self.post("/api/v1/uploads", file)).json()
-        async with httpx.AsyncClient() as outside:
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
             (await outside.put(made["url"], content=data)).raise_for_status()
         done = await self.post(made["links"]["complete"])
         assert done.status_code == 200, done.text

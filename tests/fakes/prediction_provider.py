@@ -34,6 +34,7 @@ import uvicorn
 
 from libs.embedded.process import tied_to_us
 from tests.fakes.prediction_api import MODEL, TOKEN, Application
+from tests.patience import PATIENCE_S
 
 __all__ = ["PredictionProvider", "prediction_provider"]
 
@@ -69,7 +70,7 @@ class PredictionProvider:
         return told | changes
 
     def figures(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", httpx.get(f"http://127.0.0.1:{self.port}/figures", timeout=30).json())
+        return cast("dict[str, Any]", httpx.get(f"http://127.0.0.1:{self.port}/figures", timeout=PATIENCE_S).json())
 
     def counts(self) -> Counter[str]:
         """created, listed, got, canceled, fetched, webhooks, `create refused`, `read refused`, …"""
@@ -77,7 +78,7 @@ class PredictionProvider:
 
     def fail_next(self, bucket: str, *faults: str) -> None:
         """What happens to the next requests to `create` or to `read`, or to the next `webhook`."""
-        httpx.post(f"http://127.0.0.1:{self.port}/faults", json={bucket: faults}, timeout=10).raise_for_status()
+        httpx.post(f"http://127.0.0.1:{self.port}/faults", json={bucket: faults}, timeout=PATIENCE_S).raise_for_status()
 
 
 @contextmanager

@@ -17,8 +17,7 @@ import uvloop
 
 from libs.backends.breaker import Breaker, Rule
 from libs.errors import Unavailable
-from libs.store.client import Store
-from libs.store.keyspace import Keyspace
+from tests.servers import open_store
 
 __all__ = ["RULE", "main"]
 
@@ -27,7 +26,7 @@ _CALL_S = 0.01
 
 
 async def probe(failures: int) -> None:
-    store = await Store.open(os.environ["REDIS_URL"], Keyspace.with_prefix("arqade"))
+    store = await open_store(os.environ["REDIS_URL"])
     breaker = Breaker(store, "provider", RULE)
     while (await breaker.look()).state != "closed":
         with suppress(Unavailable):

@@ -18,8 +18,7 @@ import uvloop
 
 from libs.backends.limiter import Limiter, NoSlot, Rule
 from libs.backends.transport import Transport
-from libs.store.client import Store
-from libs.store.keyspace import Keyspace
+from tests.servers import open_store
 
 __all__ = ["main"]
 
@@ -28,7 +27,7 @@ _TOO_MANY = 429
 
 
 async def send(url: str, senders: int, requests: int, name: str, rule: Rule) -> Counter[str]:
-    store = await Store.open(os.environ["REDIS_URL"], Keyspace.with_prefix("arqade"))
+    store = await open_store(os.environ["REDIS_URL"])
     transport, limiter, told = Transport("upstream", url), Limiter(store, name, rule), Counter[str]()
     todo = iter(range(requests)) if requests else iter(int, 1)
 

@@ -37,6 +37,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from libs.embedded.process import tied_to_us
+from tests.patience import PATIENCE_S
 
 __all__ = ["StrictUpstream", "strict_upstream"]
 
@@ -121,7 +122,7 @@ class StrictUpstream:
 
     def arrivals(self) -> list[tuple[float, bool]]:
         """When each request arrived, and whether it was let in."""
-        told = cast("dict[str, Any]", httpx.get(f"{self.url}/figures", timeout=10).json())
+        told = cast("dict[str, Any]", httpx.get(f"{self.url}/figures", timeout=PATIENCE_S).json())
         return [(at, let_in) for at, let_in in told["arrivals"]]
 
     def refused(self) -> int:
@@ -138,7 +139,7 @@ class StrictUpstream:
 
     def fail_next(self, *faults: str) -> None:
         """What happens to the next requests."""
-        httpx.post(f"{self.url}/faults", json={"next": faults}, timeout=10).raise_for_status()
+        httpx.post(f"{self.url}/faults", json={"next": faults}, timeout=PATIENCE_S).raise_for_status()
 
 
 @contextmanager

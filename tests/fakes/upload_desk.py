@@ -8,6 +8,7 @@ from libs.artifacts.announce import create_upload
 from libs.artifacts.objects import Objects
 from libs.artifacts.uploads import Upload, complete_upload, load_upload
 from libs.store.client import Store
+from tests.patience import PATIENCE_S
 
 __all__ = ["BYTES_MAX", "Desk", "put"]
 
@@ -61,5 +62,5 @@ class Desk:
 
 
 async def put(url: str, data: bytes) -> None:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         assert (await client.put(url, content=data)).status_code == 200

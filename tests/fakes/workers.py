@@ -20,11 +20,15 @@ from tests.fakes.api import environment_of, values_for
 from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
-__all__ = ["ARQ", "ARQADE", "WorkerProcess", "worker_process"]
+__all__ = ["ARQ", "ARQADE", "LOST_AFTER_S", "WorkerProcess", "worker_process"]
 
 #: The two ways to start a worker.
 ARQADE = ("-m", "apps.cli.main", "worker")
 ARQ = ("-m", "arq", "apps.worker.main.WorkerSettings")
+
+#: The lease of workers that a test kills: it waits so long. Any other's is so long that no busy machine loses it.
+LOST_AFTER_S = 3.0
+_LEASE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def worker_process(
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=environment_of(values_for(redis_url, s3) | {"worker_queues": "gpu", "lease_s": 0.6} | changes),
+            env=environment_of(values_for(redis_url, s3) | {"worker_queues": "gpu", "lease_s": _LEASE_S} | changes),
             stdout=output,
             stderr=output,
         )

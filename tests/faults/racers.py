@@ -15,9 +15,8 @@ from collections import Counter
 
 from libs.admission.rate import RateRule
 from libs.errors import Refusal
-from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.fakes.callers import make_caller, submit
+from tests.servers import open_store
 
 #: What there is to have: so many submissions a minute, or so many units a day. The next token takes 30 s.
 THERE_IS = {"rate": 2, "quota": 1}
@@ -26,7 +25,7 @@ UNLIMITED = dict.fromkeys(LIMITS.values())
 
 
 async def race(url: str, user_id: str, what: str, go: int) -> str:
-    store = await Store.open(url, Keyspace.with_prefix("arqade"))
+    store = await open_store(url)
     caller = make_caller("free", user_id, queued_max=1_000, **UNLIMITED | {LIMITS[what]: THERE_IS[what]})
     await asyncio.to_thread(os.read, go, 1)  # until the other end is closed
     try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apps.settings import Settings
 from tests.fakes.api import values_for
 from tests.faults.api_process import ApiProcess, api_process
 from tests.faults.backend import Backend, backend
@@ -39,6 +40,7 @@ def environment(redis: RedisServer, s3: S3Server, counting: Backend, **changes: 
     """What processes of a fault run are told."""
     values: Mapping[str, Any] = {
         **values_for(redis.url, s3),
+        "redis_timeout_s": Settings.model_fields["redis_timeout_s"].default,  # what a slow Redis does is the subject
         "rate_limit_enabled": False,
         "ocr_enabled": False,
         "webhook_slots": 0,  # the outbox is read as the story of every job

@@ -30,6 +30,7 @@ from libs.embedded.part import Part, http_answers
 from libs.embedded.ports import Ports
 from libs.embedded.process import Child, start_child
 from tests.faults.servers import Breakable
+from tests.patience import PATIENCE_S
 from tests.servers import running
 
 __all__ = ["Life", "StandinServer", "backends_file", "fleet_file", "lives_of_jobs", "standins"]
@@ -71,11 +72,11 @@ class StandinServer:
 
     def fail(self, *faults: Mapping[str, Any]) -> None:
         """Switch to these faults, each `{"name", "path", "times"}`."""
-        httpx.post(f"{self.url}/standin/faults", json={"faults": faults}, timeout=10).raise_for_status()
+        httpx.post(f"{self.url}/standin/faults", json={"faults": faults}, timeout=PATIENCE_S).raise_for_status()
 
     def left(self) -> int:
         """How many prompts wait or run."""
-        told = httpx.get(f"{self.url}/queue", timeout=10).json()
+        told = httpx.get(f"{self.url}/queue", timeout=PATIENCE_S).json()
         return len(told["queue_running"]) + len(told["queue_pending"])
 
     def events(self) -> list[dict[str, Any]]:

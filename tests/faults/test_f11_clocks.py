@@ -19,6 +19,7 @@ from tests.faults.history import Client
 from tests.faults.site import Site, environment
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 AHEAD_S = 300
@@ -32,7 +33,7 @@ async def test_limits_leases_and_quotas_go_by_the_clock_of_redis(
     told = environment(whole_site.redis, s3, whole_site.backend, rate_limit_enabled=True)
     async with open_yard(arq_worker_concurrency=SLOTS) as yard:
         with api_process(tmp_path, told | {CLOCK: str(AHEAD_S)}) as api:
-            async with httpx.AsyncClient(base_url=api.url) as http:
+            async with httpx.AsyncClient(base_url=api.url, timeout=PATIENCE_S) as http:
                 await check_limits(yard, http)
                 crashes = await run_some(yard, await client_of(yard, http))
             check_clock(api)

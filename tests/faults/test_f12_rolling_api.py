@@ -23,6 +23,7 @@ from tests.faults.kinds import QUEUE
 from tests.faults.site import Site, environment
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 AT_ONCE, A_SECOND = 8, 100
@@ -61,7 +62,7 @@ async def test_a_deployment_fails_no_request_and_no_follower_misses_anything(
         for folder in folders:
             folder.mkdir()
         instances = [stack.enter_context(api_process(folder, told)) for folder in folders]
-        rotation, http = Rotation(instances), await stack.enter_async_context(httpx.AsyncClient())
+        rotation, http = Rotation(instances), await stack.enter_async_context(httpx.AsyncClient(timeout=PATIENCE_S))
         client = await yard.client()
         job_id = (await client.submit("noop")).body["id"]
         async with talking(yard) as said, loading(rotation, http, client) as statuses:
@@ -70,7 +71,7 @@ async def test_a_deployment_fails_no_request_and_no_follower_misses_anything(
             for n in range(SIZE.api_restarts):
                 await asyncio.sleep(random.uniform(0.1, 0.5))
                 await rotation.restart(instances[n % len(instances)])
-        await asyncio.wait_for(following_it, 10)
+        await asyncio.wait_for(following_it, PATIENCE_S)
 
     assert set(statuses) == {200, 202}, statuses
     assert seen == list(range(seen[0], said[-1] + 1)), "every event once, and in order"

@@ -27,6 +27,7 @@ from tests.faults.kinds import QUEUE
 from tests.faults.site import Site, environment
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 PREVIEW = {"picture": "x" * 100_000}
@@ -63,7 +64,10 @@ async def attack(yard: Yard, api: ApiProcess) -> None:
     client = await yard.client()
     job_id = (await client.submit("noop")).body["id"]
     secrets = [await another_key(yard.store, client.user_id) for _ in range(1 + SIZE.slow_readers)]
-    async with httpx.AsyncClient(base_url=api.url, headers=bearer(secrets[0])) as http, previews(yard.store):
+    async with (
+        httpx.AsyncClient(base_url=api.url, headers=bearer(secrets[0]), timeout=PATIENCE_S) as http,
+        previews(yard.store),
+    ):
         await times(http)
         alone_s, before, memory = await times(http), descriptors(api), resident(api)
         with ExitStack() as opened:

@@ -26,6 +26,7 @@ from tests.faults.history import Client, History
 from tests.faults.kinds import QUEUE
 from tests.faults.site import Site, environment
 from tests.faults.size import SIZE
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 __all__ = ["Yard", "yard"]
@@ -116,7 +117,7 @@ async def _opened(site: Site, folder: Path, s3: S3Server, changes: Mapping[str, 
     try:
         async with (
             fleet(site.nurse, folder, told) as workers,
-            httpx.AsyncClient(base_url=site.api.url, limits=limits) as http,
+            httpx.AsyncClient(base_url=site.api.url, limits=limits, timeout=PATIENCE_S) as http,
         ):
             async with asyncio.timeout(SIZE.within_s):
                 while (await http.get("/ready")).status_code != 200:

@@ -21,7 +21,7 @@ PICTURE = {"prompt": "a harbour", "width": 64, "height": 64, "steps": 4}
 @pytest.fixture
 async def client(system: System) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"Authorization": f"Bearer {system.mint_api_key()}"}
-    async with httpx.AsyncClient(base_url=system.url, headers=headers, timeout=30) as opened:
+    async with httpx.AsyncClient(base_url=system.url, headers=headers, timeout=PATIENCE_S) as opened:
         yield opened
 
 
@@ -76,7 +76,7 @@ async def test_a_browser_follows_with_a_token_and_resumes_where_it_was(
 async def test_a_token_opens_the_stream_of_its_job_and_of_no_other(system: System, client: httpx.AsyncClient) -> None:
     mine, other = await submit(client), await submit(client)
     token = await token_for(client, mine)
-    async with httpx.AsyncClient(base_url=system.url, timeout=30) as browser:
+    async with httpx.AsyncClient(base_url=system.url, timeout=PATIENCE_S) as browser:
         followed = await browser.get(f"/api/v1/jobs/{mine}/events", params={"token": token})
         assert followed.status_code == 200
         assert "event: done" in followed.text

@@ -28,6 +28,7 @@ from tests.fakes.customers import JOBS, PICTURE
 from tests.fakes.live import serving
 from tests.fakes.problems import refused
 from tests.integration.owasp.two_users import FILE, Pair, identified, pair_of
+from tests.patience import PATIENCE_S
 
 WITH_AN_ID = [route for route in ROUTES if identified(route)]
 PAGES = [route for route in ROUTES if route.method == "GET" and not route.path.startswith("/admin")]
@@ -118,14 +119,14 @@ async def test_a_socket_on_the_job_of_another_is_closed_before_a_word(pair: Pair
     token = (await pair.other.post("/api/v1/stream-tokens", {"job_id": own["id"]})).json()["token"]
     assert await closed(f"{address}?token={token}", {}) == SOCKET_NO_CREDENTIAL
     async with connect(address, additional_headers=bearer(pair.owner.secret)) as socket:
-        assert json.loads(await asyncio.wait_for(socket.recv(), 5))["type"] == "snapshot"
+        assert json.loads(await asyncio.wait_for(socket.recv(), PATIENCE_S))["type"] == "snapshot"
 
 
 async def closed(address: str, headers: dict[str, str]) -> int | None:
     """The code of a socket that says nothing."""
     async with connect(address, additional_headers=headers) as socket:
         with pytest.raises(ConnectionClosed) as ended:
-            await asyncio.wait_for(socket.recv(), 5)
+            await asyncio.wait_for(socket.recv(), PATIENCE_S)
     return None if ended.value.rcvd is None else ended.value.rcvd.code
 
 

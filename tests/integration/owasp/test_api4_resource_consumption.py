@@ -43,7 +43,7 @@ def test_every_guarded_route_spends_from_a_bucket() -> None:
 
 
 async def test_a_limiter_that_cannot_count_lets_nobody_through(own_redis: RedisServer, make_api: MakeApi) -> None:
-    api = await make_api(own_redis.url)
+    api = await make_api(own_redis.url, redis_timeout_s=0.8)
     someone = await customer_of(api, "free", submits_per_minute=1, reads_per_minute=1, uploads_per_minute=1)
     await someone.get(NO_KIND)  # spends the one read, and has the key remembered: the limiter alone is asked below
     asked = [("GET", NO_KIND, None), ("GET", JOBS, None), ("POST", JOBS, PICTURE), ("POST", "/api/v1/uploads", FILE)]

@@ -20,6 +20,7 @@ from apps.api.routes import ROUTES
 from tests.fakes.api import Api, api_process, bearer, environment_of, values_for
 from tests.fakes.customers import customer_of
 from tests.integration.owasp.conftest import MakeApi
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 
 PRODUCTION = {"environment": "production", "port": 0}
@@ -42,7 +43,7 @@ def test_an_unsafe_process_ends_at_once_and_says_what_to_set(
     environment = environment_of(values_for(valkey.url, s3) | PRODUCTION | changes)
     command = [sys.executable, "-P", "-m", "apps.cli.main", part]
     ended = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=20, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
     assert ended.returncode == REFUSED, ended.stderr
     assert named in ended.stderr
@@ -52,7 +53,7 @@ def test_an_unsafe_process_ends_at_once_and_says_what_to_set(
 def test_there_is_no_debug_mode_to_forget(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> None:
     with api_process(tmp_path, valkey.url, s3, debug="true", starlette_debug="1", uvicorn_reload="1") as api:
         for path in ("/nowhere", "/api/v1/jobs/%00", "/debug", "/debug/pprof", "/.env", "/.git/config", "/console"):
-            answer = httpx.get(api.url + path)
+            answer = httpx.get(api.url + path, timeout=PATIENCE_S)
             assert answer.status_code in (401, 404)
             assert answer.headers["content-type"] == "application/problem+json"
 

@@ -26,13 +26,12 @@ from libs.access.api_keys import bootstrap, create_api_key
 from libs.access.users import create_user
 from libs.embedded.comfyui_standin import Standin
 from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.fakes.api import ApiProcess, api_process, bearer
 from tests.fakes.customers import JOBS, PICTURE
 from tests.fakes.vision_providers import vision_provider
 from tests.fakes.workers import WorkerProcess, worker_process
 from tests.patience import PATIENCE_S
-from tests.servers import RedisServer, S3Server
+from tests.servers import RedisServer, S3Server, open_store
 
 #: Settings that hold a secret and that these tests may choose.
 PEPPERS = ("api_key_pepper", "api_key_pepper_previous")
@@ -119,10 +118,10 @@ async def site(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> AsyncIterat
         api = stack.enter_context(api_process(tmp_path, valkey.url, s3, **told))
         queues = {"worker_queues": "gpu,net"}
         worker = stack.enter_context(worker_process(tmp_path, valkey.url, s3, **(told | queues)))
-        store = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+        store = await open_store(valkey.url)
         stack.push_async_callback(store.close)
         secret |= await keys_in(store, secret["api_key_pepper"])
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=api.url, timeout=30))
+        http = await stack.enter_async_context(httpx.AsyncClient(base_url=api.url, timeout=PATIENCE_S))
         yield Site(api, worker, http, store, secret)
 
 

@@ -11,6 +11,7 @@ from apps.api.routing import PUBLIC
 from libs.access.api_key import mint
 from tests.fakes.api import Api, bearer
 from tests.integration.apps.api.conftest import MakeApi
+from tests.run.promises import Prompt
 
 ME = "/api/v1/me"
 
@@ -106,11 +107,11 @@ async def test_a_suspended_user_is_cut_off_at_once_and_may_come_back(api: Api) -
     assert (await api.http.get(ME, headers=bearer(secret))).status_code == 200
 
 
-async def test_a_changed_plan_counts_within_a_second(api: Api) -> None:
+async def test_a_changed_plan_counts_within_a_second(api: Api, prompt: Prompt) -> None:
     admin, secret = await api.admin(), await api.key()
     user = (await api.http.get(ME, headers=bearer(secret))).json()["id"]
     await api.http.patch(f"/admin/users/{user}", headers=admin, json={"role": "PRO"})
-    async with asyncio.timeout(1):
+    with prompt(1):
         while (await api.http.get(ME, headers=bearer(secret))).headers["x-ratelimit-limit"] != "600":
             await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from tests.fakes.history import PNG, archive_all, keys_naming, make_artifact, ru
 from tests.fakes.live import following, serving
 from tests.fakes.problems import refused
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ async def test_what_is_archived_leaves_no_key_behind_and_looks_as_it_did(api: Ap
     ]
     (artifact,) = (await someone.get(f"{JOBS}/{job['id']}/artifacts")).json()["data"]
     download = await someone.get(f"{JOBS}/{job['id']}/artifacts/0.png")
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         for url in (artifact["url"], download.headers["location"]):
             assert (await outside.get(url)).content == PNG
 
@@ -78,7 +79,7 @@ async def test_an_archived_job_is_retried_canceled_and_followed_as_any_finished_
     assert token.status_code == 201
     async with (
         serving(api.http._transport.app) as url,  # type: ignore[attr-defined]
-        httpx.AsyncClient(base_url=url) as http,
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http,
         following(http, f"{JOBS}/{done['id']}/events", {"Authorization": f"Bearer {someone.secret}"}) as stream,
     ):
         assert await stream.types() == ["snapshot", "done"]

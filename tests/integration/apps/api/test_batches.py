@@ -22,6 +22,7 @@ from tests.fakes.customers import BATCHES, PICTURE, Customer, customer_of
 from tests.fakes.hands import FLEET
 from tests.fakes.problems import refused
 from tests.integration.apps.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 Json = dict[str, Any]
 
@@ -91,7 +92,7 @@ async def test_a_batch_is_let_in_listed_read_and_downloaded(api: Api) -> None:
     }
     over = await until_over(api, someone, batch)
     assert (over["status"], over["counts"]["succeeded"]) == ("finished", 120)
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         results = (await outside.get(over["results"]["url"])).content
     assert len(results) == over["results"]["size_bytes"]
     assert [json.loads(line)["index"] for line in results.splitlines()] == list(range(120))
@@ -374,6 +375,6 @@ async def test_stores_take_turns_from_the_first_item_on(api: Api) -> None:
     assert {item["index"] for item in listed if item["job_id"]} == {*range(45), *range(55, 60)}
     await until_over(api, someone, batch)
     results = (await someone.get(f"{BATCHES}/{batch['id']}/results")).headers["location"]
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         told = [json.loads(line) for line in (await outside.get(results)).text.splitlines()]
     assert [one["fairness_key"] for one in told] == ["large"] * 55 + ["small"] * 5

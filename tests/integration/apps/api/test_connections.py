@@ -13,16 +13,15 @@ import pytest
 from libs.access.api_key import DEFAULT_SCOPES, digest, mint
 from libs.access.api_keys import bootstrap, create_api_key
 from libs.access.users import create_user
-from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.fakes.api import PEPPER, ApiProcess, api_process, bearer
 from tests.fakes.callers import make_caller, submit
 from tests.fakes.processes import eventually
-from tests.servers import RedisServer, S3Server
+from tests.patience import PATIENCE_S
+from tests.servers import RedisServer, S3Server, open_store
 
 
 def connect(api: ApiProcess) -> socket.socket:
-    return socket.create_connection(api.address, timeout=5)
+    return socket.create_connection(api.address, timeout=PATIENCE_S)
 
 
 def answers(connection: socket.socket) -> bytes:
@@ -84,7 +83,7 @@ def test_a_socket_counts_as_long_as_it_is_open(tmp_path: Path, valkey: RedisServ
 
 async def make_job(valkey: RedisServer) -> tuple[str, str]:
     """A user's key, and a job of theirs that waits."""
-    store = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+    store = await open_store(valkey.url)
     try:
         user = await create_user(store, "someone@example.com", "internal")
         _, secret = await create_api_key(
@@ -108,7 +107,7 @@ def test_only_hosts_that_are_allowed_are_answered_for_but_probes_are(
     with api_process(tmp_path, valkey.url, s3, allowed_hosts="api.example.com,*.example.org") as api:
 
         def ask(host: str, path: str = "/api/v1/me") -> httpx.Response:
-            return httpx.get(api.url + path, headers={"Host": host})
+            return httpx.get(api.url + path, headers={"Host": host}, timeout=PATIENCE_S)
 
         for host in ("api.example.com", "API.example.com:8000", "a.b.example.org"):
             assert ask(host).status_code == 401
@@ -124,7 +123,10 @@ def test_failures_are_those_of_the_address_that_a_trusted_proxy_names_and_of_no_
     tmp_path: Path, valkey: RedisServer, s3: S3Server, *, trusted: bool
 ) -> None:
     changes = {"trusted_proxies": "127.0.0.1"} if trusted else {}
-    with api_process(tmp_path, valkey.url, s3, **changes) as api, httpx.Client(base_url=api.url) as client:
+    with (
+        api_process(tmp_path, valkey.url, s3, **changes) as api,
+        httpx.Client(base_url=api.url, timeout=PATIENCE_S) as client,
+    ):
 
         def ask(address: str) -> int:
             headers = bearer(mint()) | {"X-Forwarded-For": address}
@@ -139,7 +141,7 @@ def test_what_was_noted_is_written_before_the_process_ends(tmp_path: Path, valke
     secret = mint(admin=True)
 
     async def with_store(act: str) -> bytes | None:
-        store = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+        store = await open_store(valkey.url)
         try:
             if act == "make":
                 await bootstrap(store, PEPPER.encode(), secret=secret)
@@ -151,6 +153,6 @@ def test_what_was_noted_is_written_before_the_process_ends(tmp_path: Path, valke
 
     asyncio.run(with_store("make"))
     with api_process(tmp_path, valkey.url, s3) as api:
-        assert httpx.get(api.url + "/api/v1/me", headers=bearer(secret)).status_code == 200
+        assert httpx.get(api.url + "/api/v1/me", headers=bearer(secret), timeout=PATIENCE_S).status_code == 200
         assert api.stop() == 0
     assert asyncio.run(with_store("look"))

@@ -18,6 +18,7 @@ from tests.fakes.api import Api, bearer
 from tests.fakes.customers import COMPARED, COMPARISONS, JOBS, PICTURE, Customer, customer_of
 from tests.fakes.hands import end, start
 from tests.fakes.problems import refused
+from tests.patience import PATIENCE_S
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360000002000001"
@@ -34,7 +35,7 @@ async def upload(someone: Customer, *, complete: bool) -> dict[str, Any]:
     file = {"filename": "a secret name.png", "content_type": "image/png", "size_bytes": len(PNG)}
     made: dict[str, Any] = (await someone.post("/api/v1/uploads", file)).json()
     if complete:
-        async with httpx.AsyncClient() as outside:
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
             await outside.put(made["url"], content=PNG)
         assert (await someone.post(made["links"]["complete"])).status_code == 200
     return made
@@ -104,7 +105,7 @@ async def test_what_arrives_late_at_an_upload_url_is_swept_away(api: Api, admin:
     late = await upload(someone, complete=False)
     user_id = (await someone.me())["id"]
     assert await erase(api, admin, user_id) == 204
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         await outside.put(late["url"], content=PNG)
     resources = api.resources
     assert len(await resources.objects.list(f"{user_id}/")) == 1

@@ -24,7 +24,7 @@ from tests.patience import PATIENCE_S
 async def someone(api: Api) -> AsyncIterator[Customer]:
     """A user who speaks to the API over a real connection, so that answers come bit by bit."""
     secret = await api.key("internal")
-    async with serving(build(api.resources)) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
+    async with serving(build(api.resources)) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http:
         yield Customer(http, secret)
 
 

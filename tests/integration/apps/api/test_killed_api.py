@@ -10,6 +10,7 @@ from libs.access.api_key import DEFAULT_SCOPES
 from tests.fakes.api import Api
 from tests.fakes.customers import JOBS, Customer
 from tests.fakes.mortal_api import MortalApi, MortalApis, mortal_apis
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 
 ROOM = {"units_per_day": 1_000, "submits_per_minute": 1_000, "queued_max": 1_000}
@@ -17,7 +18,7 @@ ROOM = {"units_per_day": 1_000, "submits_per_minute": 1_000, "queued_max": 1_000
 
 async def submit(api: MortalApi, secret: str, key: str) -> httpx.Response | None:
     """The answer, None where the process died before it was told."""
-    async with httpx.AsyncClient(base_url=api.url, timeout=10) as http:
+    async with httpx.AsyncClient(base_url=api.url, timeout=PATIENCE_S) as http:
         try:
             return await Customer(http, secret).submit(idempotency_key=key)
         except httpx.TransportError:

@@ -61,7 +61,7 @@ async def over(api: Api, someone: Customer, batch: Json) -> tuple[Json, list[Jso
     await Desk(api.resources.store, api.resources.objects, Rooms(10_000)).tend()
     found: Json = (await someone.get(batch["links"]["self"])).json()
     assert found["status"] == "finished", found["counts"]
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         lines = (await outside.get(found["results"]["url"])).text.splitlines()
     return found, [json.loads(line) for line in lines]
 
@@ -72,7 +72,7 @@ async def units_used(someone: Customer) -> int:
 
 async def fetched(someone: Customer, job_id: str) -> list[bytes]:
     """The files of a job, from where its caller is sent."""
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         return [(await outside.get(one["url"])).content for one in (await someone.look(job_id))["artifacts"]]
 
 

@@ -21,6 +21,7 @@ from tests.fakes.customers import JOBS, Customer, customer_of
 from tests.fakes.hands import FLEET
 from tests.fakes.pixels import picture
 from tests.fakes.problems import refused
+from tests.patience import PATIENCE_S
 
 OCR, DETECT = "/api/v1/ocr", "/api/v1/detect"
 TEXT = {"text": "Total 12.50", "pages": []}
@@ -99,7 +100,7 @@ async def test_its_artifacts_are_its_own(api: Api) -> None:
         (await load_job(api.resources.store, user_id, first["id"])).artifacts[0].object_name
     )
     (artifact,) = (await someone.look(second["id"]))["artifacts"]
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         fetched = await outside.get(artifact["url"])
     assert (fetched.content, fetched.headers["content-type"].partition(";")[0]) == (b"Total 12.50", "text/plain")
     assert (artifact["name"], artifact["pages"]) == ("text.txt", 1)
@@ -222,7 +223,7 @@ async def test_who_is_erased_leaves_no_result_behind(api: Api) -> None:
     assert await erase_user(store, api.resources.objects, user_id)
     assert not await store.call("KEYS", store.keys.result + "*")
     assert (await ordered(other, picture()))["cached"] is False
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         fetched = await outside.get((await other.look(kept["id"]))["artifacts"][0]["url"])
     assert fetched.content == b"Total 12.50"
 

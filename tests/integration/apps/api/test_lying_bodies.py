@@ -10,6 +10,7 @@ import pytest
 
 from tests.fakes.api import Api, ApiProcess, api_process
 from tests.fakes.customers import JOBS, Customer, customer_of
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 
 ORDER = b'{"prompt":"a lighthouse"}'
@@ -33,7 +34,7 @@ def say(process: ApiProcess, someone: Customer, headers: bytes, body: bytes, *, 
     head = (
         b"POST /api/v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\nX-API-Key: "
     )
-    with socket.create_connection(process.address, timeout=5) as connection:
+    with socket.create_connection(process.address, timeout=PATIENCE_S) as connection:
         connection.sendall(head + someone.secret.encode() + b"\r\n" + headers + b"\r\n\r\n" + body)
         if hang_up:
             return b""
@@ -94,7 +95,7 @@ async def test_who_hangs_up_before_the_end_of_a_body_makes_no_job_and_harms_nobo
     process: ApiProcess, someone: Customer, headers: bytes, body: bytes
 ) -> None:
     say(process, someone, headers, body, hang_up=True)
-    async with httpx.AsyncClient(base_url=process.url) as http:
+    async with httpx.AsyncClient(base_url=process.url, timeout=PATIENCE_S) as http:
         assert (await Customer(http, someone.secret).submit()).status_code == 202
     assert await jobs(someone) == 1
     assert [line for line in process.lines() if line["level"] == "error"] == []

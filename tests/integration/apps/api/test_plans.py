@@ -18,6 +18,7 @@ from tests.fakes.customers import Customer, customer_of
 from tests.fakes.hands import FLEET
 from tests.fakes.problems import pointers, refused
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 PLANS = "/admin/plans"
 PRO = numbers_of(DEFAULT_PLANS["pro"])
@@ -33,7 +34,7 @@ async def plans_of(api: Api, admin: dict[str, str]) -> dict[str, dict[str, Any]]
 
 
 async def limit_becomes(someone: Customer, text: str) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(PATIENCE_S):
         while (await someone.get("/api/v1/me")).headers["x-ratelimit-limit"] != text:
             await asyncio.sleep(0.01)
 

@@ -10,6 +10,7 @@ import pytest
 from libs.access.api_key import DEFAULT_SCOPES, well_formed
 from tests.fakes.api import Api, bearer
 from tests.integration.apps.api.conftest import MakeApi
+from tests.patience import PATIENCE_S
 
 USERS, KEYS = "/admin/users", "/admin/api-keys"
 
@@ -161,7 +162,7 @@ async def test_a_file_is_put_straight_into_the_object_store_and_then_looked_at(a
     assert answer.headers["x-ratelimit-limit"] == "10"
     early = await api.http.post(made["links"]["complete"], headers=headers)
     assert (early.status_code, early.json()["code"]) == (409, "conflict")
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         assert (await outside.put(made["url"], content=PNG)).status_code == 200
     done = (await api.http.post(made["links"]["complete"], headers=headers)).json()
     assert (done["status"], done["size_bytes"], len(done["sha256"])) == ("completed", len(PNG), 64)

@@ -20,6 +20,7 @@ from libs.access.users import create_user
 from libs.store.client import Store
 from tests.fakes.api import PEPPER, ApiProcess, api_process
 from tests.fakes.customers import JOBS, Customer
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 
 _EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "100")
@@ -47,7 +48,7 @@ async def key(store: Store, scopes: frozenset[str]) -> str:
 
 async def finished_job(api: ApiProcess, secret: str) -> str:
     """A stream follows its job to the end, and here nobody runs any: this one has ended."""
-    async with httpx.AsyncClient(base_url=api.url) as http:
+    async with httpx.AsyncClient(base_url=api.url, timeout=PATIENCE_S) as http:
         someone = Customer(http, secret)
         job = await someone.job()
         await someone.delete(f"{JOBS}/{job['id']}")

@@ -64,7 +64,7 @@ async def test_who_says_nothing_at_all_is_hung_up_on(port: int) -> None:
 
 
 async def test_a_connection_that_is_kept_alive_may_rest_between_requests(port: int) -> None:
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as client:
         for _ in range(2):
             assert (await client.get("/ping")).status_code == 200
             await asyncio.sleep(0.2)  # longer than headers may take

@@ -11,6 +11,7 @@ import pypdfium2
 from tests.fakes.api import Api
 from tests.fakes.customers import Customer, customer_of
 from tests.fakes.problems import pointers, refused
+from tests.patience import PATIENCE_S
 
 UPLOADS = "/api/v1/uploads"
 FILE = {"filename": "items.jsonl", "content_type": "application/jsonl", "size_bytes": 3}
@@ -24,7 +25,7 @@ async def announced(someone: Customer, **members: Any) -> dict[str, Any]:
 
 
 async def send(url: str, data: bytes) -> None:
-    async with httpx.AsyncClient() as outside:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         assert (await outside.put(url, content=data)).status_code == 200
 
 

@@ -10,6 +10,7 @@ from subprocess import TimeoutExpired
 import pytest
 
 from tests.fakes.processes import eventually, processes_in
+from tests.patience import PATIENCE_S
 from tests.system import Command, arqade, run_arqade
 
 INFRA = ("infra", "--data-dir", "data")
@@ -31,7 +32,7 @@ def settings_of(command: Command) -> dict[str, str]:
 def redis_says(settings: dict[str, str], *commands: str) -> str:
     password, _, address = settings["REDIS_URL"].removeprefix("redis://:").partition("@")
     port = int(address.partition(":")[2].partition("/")[0])
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
         connection.sendall("\r\n".join([f"AUTH {password}", *commands, "QUIT", ""]).encode())
         return b"".join(iter(lambda: connection.recv(65_536), b"")).decode().removeprefix("+OK\r\n")
 

@@ -16,6 +16,7 @@ from tests.fakes.customers import Customer, customer_of
 from tests.fakes.workers import WorkerProcess, worker_process
 from tests.integration.apps.conftest import MakeApi
 from tests.integration.apps.worker.workshop import OpenWorkshop, Workshop
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server, redis_server, s3_server
 from tests.system import System
 
@@ -80,7 +81,7 @@ async def someone(system: System) -> AsyncIterator[Customer]:
 @pytest.fixture
 async def backend(system: System) -> AsyncIterator[Backend]:
     """The stand-in of the session's system; its faults end with the test."""
-    async with httpx.AsyncClient(base_url=settings_of(system)["COMFYUI_URL"], timeout=10) as http:
+    async with httpx.AsyncClient(base_url=settings_of(system)["COMFYUI_URL"], timeout=PATIENCE_S) as http:
         backend = Backend(http)
         yield backend
         await backend.faults()

@@ -13,7 +13,7 @@ import pytest
 
 from libs.embedded.comfyui_standin import Fault, Standin
 from tests.fakes.customers import PICTURE, customer_of
-from tests.fakes.workers import WorkerProcess
+from tests.fakes.workers import LOST_AFTER_S, WorkerProcess
 from tests.integration.apps.worker.workshop import OpenWorkshop, Workshop
 from tests.patience import PATIENCE_S
 
@@ -87,12 +87,12 @@ async def open_site(open_workshop: OpenWorkshop, tmp_path: Path) -> AsyncIterato
 
 async def test_workers_that_are_killed_never_overfill_a_server_and_no_prompt_runs_twice(open_site: OpenSite) -> None:
     site = await open_site({"a": {"slots": 1}, "b": {"slots": 2}}, step_ms=5)
-    await site.start(4, arq_worker_concurrency=3)
+    await site.start(4, arq_worker_concurrency=3, lease_s=LOST_AFTER_S)
     jobs = await site.jobs(24, steps=20)
     for number in range(4):
         await asyncio.sleep(0.6)
         site.workers[number].kill()
-        await site.start(1, arq_worker_concurrency=3)
+        await site.start(1, arq_worker_concurrency=3, lease_s=LOST_AFTER_S)
     assert await site.ended(jobs) == ["succeeded"] * len(jobs)
     assert {name: one.prompts.most_at_once for name, one in site.servers.items()} == {"a": 1, "b": 2}
     for standin in site.servers.values():

@@ -10,6 +10,7 @@ from arq.jobs import Job as ArqJob
 
 from libs.queue.pool import open_pool
 from tests.fakes.backends import settings_of
+from tests.patience import PATIENCE_S
 from tests.system import System
 
 
@@ -23,11 +24,11 @@ async def pool(system: System) -> AsyncIterator[ArqRedis]:
 async def test_a_stock_ping_is_answered(pool: ArqRedis) -> None:
     ping = await pool.enqueue_job("ping")
     assert isinstance(ping, ArqJob)
-    assert await ping.result(timeout=20, poll_delay=0.02) == "pong"
+    assert await ping.result(timeout=PATIENCE_S, poll_delay=0.02) == "pong"
 
 
 async def test_nobody_submits_past_the_api(pool: ArqRedis) -> None:
     past = await pool.enqueue_job("generate", {"prompt": "a lighthouse"})
     assert isinstance(past, ArqJob)
     with pytest.raises(RuntimeError, match="through the API"):
-        await past.result(timeout=20, poll_delay=0.02)
+        await past.result(timeout=PATIENCE_S, poll_delay=0.02)

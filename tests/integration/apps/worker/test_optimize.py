@@ -18,7 +18,7 @@ from tests.fakes.api import Api, api_process, bearer
 from tests.fakes.pixels import PNG
 from tests.fakes.prediction_api import WEBHOOK_SECRET
 from tests.fakes.prediction_provider import PredictionProvider, prediction_provider
-from tests.fakes.workers import WorkerProcess, worker_process
+from tests.fakes.workers import LOST_AFTER_S, WorkerProcess, worker_process
 from tests.integration.apps.conftest import MakeApi
 from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
@@ -47,7 +47,7 @@ class Studio:
     before: dict[str, int]
 
     def start_worker(self, **changes: Any) -> WorkerProcess:
-        told = self.provider.settings(worker_queues="net", lease_s=0.6) | changes
+        told = self.provider.settings(worker_queues="net") | changes
         return self.stack.enter_context(worker_process(self.folder, self.redis_url, self.s3, **told))
 
     def count(self, word: str) -> int:
@@ -111,7 +111,7 @@ async def test_a_job_is_created_waits_without_a_slot_and_ends_with_its_picture(s
     assert [job["status"] for job in jobs] == ["succeeded"] * 5, jobs[0]["error"]
     (artifact,) = jobs[0]["artifacts"]
     assert (artifact["name"], artifact["content_type"], artifact["size_bytes"]) == ("0.png", "image/png", len(PNG))
-    async with httpx.AsyncClient() as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as stranger:
         assert (await stranger.get(artifact["url"])).content == PNG
     assert jobs[0]["output"]["result"] == "0.png"
     assert jobs[0]["output"]["predict_seconds"] == 60
@@ -142,7 +142,7 @@ async def test_whatever_a_model_leaves_is_kept_and_what_comes_to_nothing_is_made
 ) -> None:
     studio.start_worker()
     ids = {behaviour: await studio.submit(behaviour) for behaviour in (*LEFT, *NOTHING)}
-    jobs = {behaviour: await studio.finished(job_id, 60) for behaviour, job_id in ids.items()}
+    jobs = {behaviour: await studio.finished(job_id) for behaviour, job_id in ids.items()}
     for behaviour, left in LEFT.items():
         names = [artifact["name"] for artifact in jobs[behaviour]["artifacts"]]
         assert (names, jobs[behaviour]["output"]["result"]) == left
@@ -154,13 +154,13 @@ async def test_whatever_a_model_leaves_is_kept_and_what_comes_to_nothing_is_made
 
 async def test_a_killed_worker_costs_no_second_creation(studio: Studio) -> None:
     """At four moments: before the creation, while it is under way, while it waits, and when it has ended."""
-    worker = studio.start_worker(arq_worker_concurrency=20)
+    worker = studio.start_worker(arq_worker_concurrency=20, lease_s=LOST_AFTER_S)
     studio.provider.fail_next("create", "hang", "hang")
     ids = [await studio.submit(prompt=f"number {n}") for n in range(8)]
     await studio.until(lambda: studio.count("created") >= 3)
     worker.kill()
-    second = studio.start_worker(arq_worker_concurrency=20)
-    jobs = await asyncio.gather(*[studio.finished(job_id, 60) for job_id in ids])
+    second = studio.start_worker(arq_worker_concurrency=20, lease_s=LOST_AFTER_S)
+    jobs = await asyncio.gather(*[studio.finished(job_id) for job_id in ids])
     assert {job["status"] for job in jobs} == {"succeeded"}, second.log.read_text()[-3000:]
     prompts = Counter(told["prompt"] for told in studio.inputs())
     assert prompts == Counter({f"number {n}": 1 for n in range(8)})

@@ -10,7 +10,9 @@ import httpx
 from libs.embedded.comfyui_standin import Standin
 from libs.embedded.ports import Ports
 from tests.fakes.customers import PICTURE
+from tests.fakes.workers import LOST_AFTER_S
 from tests.integration.apps.worker.workshop import LONG, OpenWorkshop, Workshop
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server, life_of
 
 
@@ -58,7 +60,7 @@ async def test_without_an_object_store_a_job_waits_and_keeps_its_picture_afterwa
             job_id = (await workshop.someone.job())["id"]
             await workshop.until(job_id, lambda job: job["attempt"] >= 1 and job["status"] == "queued")
         job = await workshop.finished(job_id)
-        async with httpx.AsyncClient() as stranger:
+        async with httpx.AsyncClient(timeout=PATIENCE_S) as stranger:
             picture = await stranger.get(job["artifacts"][0]["url"])
     assert (job["status"], job["error"]) == ("succeeded", None)
     assert (picture.status_code, len(picture.content)) == (200, job["artifacts"][0]["size_bytes"])
@@ -91,13 +93,13 @@ async def test_a_job_that_ends_while_redis_is_away_is_committed_when_it_is_back(
 ) -> None:
     workshop = await open_workshop(redis=own_redis)
     for _ in range(2):  # one of them is idle, and would take the job over if it were given up
-        workshop.start_worker()
+        workshop.start_worker(lease_s=LOST_AFTER_S)
     await workshop.workers_ready(2)
     with life_of(own_redis) as life:
         job_id = (await workshop.someone.job({**PICTURE, "steps": 20}))["id"]
         await workshop.at_work(job_id)
         with life.killed():
-            await asyncio.sleep(1.5)  # longer than the lease, and than the picture takes
+            await asyncio.sleep(LOST_AFTER_S + 0.5)  # longer than the lease, and than the picture takes
         job = await workshop.finished(job_id)
         record = await workshop.record(job_id)
     assert (job["status"], job["attempt"], workshop.runs) == ("succeeded", 1, [1])

@@ -16,13 +16,14 @@ from tests.fakes.customers import JOBS, PICTURE, Customer
 from tests.fakes.live import following
 from tests.fakes.scanned_page import SAMPLE, SAMPLE_TEXT
 from tests.fakes.sse import Sent
+from tests.patience import PATIENCE_S
 
 DRAW = {key: value for key, value in PICTURE.items() if key != "seed"}
 
 
 async def fetched(url: str) -> httpx.Response:
     """What a stranger gets who has the URL and no key."""
-    async with httpx.AsyncClient() as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as stranger:
         return await stranger.get(url)
 
 
@@ -30,7 +31,7 @@ async def put(someone: Customer, name: str, content_type: str, data: bytes) -> d
     """An upload whose bytes have arrived, and which nobody has completed."""
     body = {"filename": name, "content_type": content_type, "size_bytes": len(data)}
     upload: dict[str, Any] = (await someone.post("/api/v1/uploads", body)).json()
-    async with httpx.AsyncClient() as stranger:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as stranger:
         assert (await stranger.put(upload["url"], content=data)).status_code == 200
     return upload
 

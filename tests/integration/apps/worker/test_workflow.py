@@ -16,6 +16,7 @@ from tests.fakes.backends import Backend
 from tests.fakes.customers import Customer
 from tests.fakes.graphs import node, picture_graph
 from tests.fakes.problems import pointers, refused
+from tests.fakes.workers import LOST_AFTER_S
 from tests.fakes.workflows import from_picture, portrait
 from tests.integration.apps.worker.test_whole_way import fetched, uploaded
 from tests.integration.apps.worker.workshop import Workshop
@@ -235,7 +236,7 @@ async def test_a_workflow_whose_worker_is_killed_is_drawn_once(workshop: Worksho
     graph = picture_graph(steps=100)
     assert (await admin.post("/admin/workflows", {"name": "long", "graph": graph})).status_code == 201
     for _ in range(2):
-        workshop.start_worker()
+        workshop.start_worker(lease_s=LOST_AFTER_S)
     await workshop.workers_ready(2)
     job_id = (await workshop.someone.job({"kind": "workflow", "input": {"workflow": "long"}}))["id"]
     await workshop.at_work(job_id)

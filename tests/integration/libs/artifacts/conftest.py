@@ -9,9 +9,9 @@ from PIL import Image
 from libs.artifacts.objects import Objects
 from libs.ids import new_id
 from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.conftest import RedisServer, S3Server
 from tests.fakes.upload_desk import Desk
+from tests.servers import open_store
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def objects(s3: S3Server) -> Iterator[Objects]:
 
 @pytest.fixture
 async def store(valkey: RedisServer) -> AsyncIterator[Store]:
-    opened = await Store.open(valkey.url, Keyspace.with_prefix("test"))
+    opened = await open_store(valkey.url, "test")
     yield opened
     await opened.close()
 

@@ -16,6 +16,7 @@ from libs.artifacts.uploads import Upload, discard_upload, expire_uploads, open_
 from libs.errors import Refusal, Unavailable
 from libs.limits import SINGLE_PUT_BYTES_MAX
 from tests.fakes.upload_desk import Desk
+from tests.patience import PATIENCE_S
 
 LINE = b'{"image_url": "https://example.com/a.png"}\n'
 DATA = LINE * (9 * 2**20 // len(LINE))
@@ -38,7 +39,7 @@ async def announce(desk: Desk, size: int = len(DATA)) -> tuple[Upload, tuple[str
 
 
 async def put(url: str, data: bytes) -> int:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         return (await client.put(url, content=data)).status_code
 
 

@@ -16,12 +16,11 @@ from libs.errors import Refusal
 from libs.jobs.lifecycle import FencedError, cancel, claim, finish
 from libs.jobs.lookup import load_job
 from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.fakes.callers import make_caller, submit
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants
 from tests.integration.libs.jobs.slots import submit_many
 from tests.integration.libs.jobs.snapshot import take_snapshot
-from tests.servers import RedisServer
+from tests.servers import RedisServer, open_store
 
 LEASE_S = 60.0
 CONNECTIONS, RACERS = 8, 64
@@ -30,7 +29,7 @@ CONNECTIONS, RACERS = 8, 64
 @pytest.fixture
 async def stores(valkey: RedisServer) -> AsyncIterator[list[Store]]:
     """Several processes' worth of connections to one empty Redis."""
-    opened = [await Store.open(valkey.url, Keyspace.with_prefix("arqade")) for _ in range(CONNECTIONS)]
+    opened = [await open_store(valkey.url) for _ in range(CONNECTIONS)]
     yield opened
     for store in opened:
         await store.close()

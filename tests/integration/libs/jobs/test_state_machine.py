@@ -28,6 +28,7 @@ from tests.integration.libs.jobs.agreement import check_agreement
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants, check_step
 from tests.integration.libs.jobs.snapshot import take_snapshot
 from tests.integration.libs.jobs.twins import ALLOWANCES, DAY_MS, HOUR_MS, LEASE_MS, MINUTE_MS, QUEUES, Twins
+from tests.patience import PATIENCE_S
 from tests.run.profiles import examples
 from tests.servers import RedisServer
 
@@ -228,7 +229,7 @@ def test_the_scripts_do_what_the_model_says_and_keep_the_invariants(
     monkeypatch.setattr("libs.admission.admit.new_id", next_id)
     with asyncio.Runner() as runner, redis.Redis.from_url(valkey.url) as listener:
         Moves.loop = runner.get_loop()
-        Moves.store = ClockedStore(parse_url(valkey.url), Keyspace.with_prefix("arqade"))
+        Moves.store = ClockedStore(parse_url(valkey.url), Keyspace.with_prefix("arqade"), timeout_s=PATIENCE_S)
         Moves.done = listener.pubsub(ignore_subscribe_messages=True)
         Moves.done.psubscribe(Moves.store.keys.events + "*", "test:end")  # type: ignore[no-untyped-call]
         run_state_machine_as_test(

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.system import running_system
 
 HOW_TO = Path(__file__).parents[4] / "docs/how-to/add-a-kind.md"
@@ -35,11 +36,11 @@ def test_a_kind_of_another_package_has_everything_that_ours_have(installed: Path
     text = b"one two two"
     with running_system(tmp_path, environment={"PYTHONPATH": str(installed)}) as system:
         headers = {"Authorization": f"Bearer {system.mint_api_key()}"}
-        with httpx.Client(base_url=system.url, headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=system.url, headers=headers, timeout=PATIENCE_S) as client:
             assert "words" in {kind["name"] for kind in client.get("/api/v1/kinds").json()["data"]}
             declared = {"filename": "a.jsonl", "content_type": "application/jsonl", "size_bytes": len(text)}
             upload = client.post("/api/v1/uploads", json=declared).json()
-            httpx.put(upload["url"], content=text).raise_for_status()
+            httpx.put(upload["url"], content=text, timeout=PATIENCE_S).raise_for_status()
             client.post(f"/api/v1/uploads/{upload['id']}/complete").raise_for_status()
             job = client.post("/api/v1/words", json={"upload": upload["id"]}).json()
     assert (job["status"], job["output"]["commonest"]["two"]) == ("succeeded", 2)

@@ -69,12 +69,12 @@ async def test_what_killed_its_workers_is_buried_told_of_and_brought_back_by_a_r
     assert dead.job.error is not None
     assert dead.job.error["code"] == "worker_lost"
     with pytest.raises(Exception, match="every worker that ran it was lost"):
-        await job.result(timeout=5, poll_delay=0.02)
+        await job.result(timeout=PATIENCE_S, poll_delay=0.02)
     assert await store.call("KEYS", f"*{job.job_id}") == [f"arq:result:{job.job_id}".encode()]
 
     again = await replay_dead(store, Plans(), QUEUE_RULE, dead.job.id)
     assert (again.status, again.error) == ("queued", None)
-    assert await job.result(timeout=5, poll_delay=0.02) == "done"
+    assert await job.result(timeout=PATIENCE_S, poll_delay=0.02) == "done"
     assert await list_dead(store, limit=10) == []
     with pytest.raises(Refusal, match="not_found"):
         await replay_dead(store, Plans(), QUEUE_RULE, dead.job.id)
@@ -85,7 +85,7 @@ async def test_an_ending_forgets_the_crashes_before_it(store: Store, pool: ArqRe
     for _ in range(CRASHES_MAX - 1):
         await lose(store)
     await start_worker(run_none, (func(work, name="work"),))
-    assert await job.result(timeout=5, poll_delay=0.02) == "done"
+    assert await job.result(timeout=PATIENCE_S, poll_delay=0.02) == "done"
     assert await store.call("EXISTS", store.keys.foreign + job.job_id) == 0
     assert await list_dead(store, limit=10) == []
 
@@ -125,7 +125,7 @@ async def test_what_is_no_payload_of_ours_is_buried_at_once(
     assert dead.job.error is not None
     assert (dead.job.error["code"], dead.job.kind, dead.job.crashes) == ("payload_unreadable", "unknown", 0)
     with pytest.raises(Exception, match="serializer"):
-        await job.result(timeout=5, poll_delay=0.02)
+        await job.result(timeout=PATIENCE_S, poll_delay=0.02)
 
 
 async def test_what_a_newer_version_wrote_waits_for_its_worker(

@@ -121,7 +121,7 @@ async def test_a_drain_hands_unfinished_jobs_back_without_using_an_attempt(
 
     worker = await start_worker(run)
     job_id = (await submit(store, caller)).job_id
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), PATIENCE_S)
     await worker.drain(0)
     job = await load_job(store, caller.user_id, job_id)
     assert (job.status, job.releases, job.failures, job.crashes) == ("queued", 1, 0, 0)
@@ -156,7 +156,7 @@ async def test_stock_enqueue_job_runs_here_and_keeps_its_result(
     await start_worker(refuse, (func(add, name="add"),))
     job = await pool.enqueue_job("add", 2, 3)
     assert isinstance(job, ArqJob)
-    assert await job.result(timeout=5, poll_delay=0.02) == 5
+    assert await job.result(timeout=PATIENCE_S, poll_delay=0.02) == 5
     assert await job.status() == JobStatus.complete
     assert await store.call("ZCARD", "arq:queue") == 0
 
@@ -176,7 +176,7 @@ async def test_a_foreign_retry_comes_back(pool: ArqRedis, start_worker: StartWor
     await start_worker(refuse, (func(flaky, name="flaky"),))
     job = await pool.enqueue_job("flaky")
     assert isinstance(job, ArqJob)
-    assert await job.result(timeout=10, poll_delay=0.02) == 3
+    assert await job.result(timeout=PATIENCE_S, poll_delay=0.02) == 3
     assert tries == [1, 2, 3]
 
 

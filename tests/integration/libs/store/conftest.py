@@ -13,6 +13,8 @@ from libs.store.keyspace import Keyspace
 from tests.fakes.parts import need
 from tests.integration.libs.store.opening import NewStore, StartServer
 from tests.integration.libs.store.redis_process import FLAVOURS, RedisProcess, binary_of, running
+from tests.patience import PATIENCE_S
+from tests.servers import open_store
 
 
 @pytest.fixture(scope="session", params=FLAVOURS)
@@ -36,7 +38,7 @@ def shared_server(flavour: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 async def redis(shared_server: RedisProcess) -> AsyncIterator[Store]:
     """A store on a server that is shared, empty."""
-    store = await Store.open(shared_server.url, Keyspace.with_prefix("arqade"))
+    store = await open_store(shared_server.url)
     await store.call("FLUSHALL")
     await store.call("SCRIPT", "FLUSH")
     yield store
@@ -61,7 +63,7 @@ async def new_store() -> AsyncIterator[NewStore]:
     """Opens stores, and closes them when the test is over."""
     opened: list[Store] = []
 
-    async def new(url: str, *, timeout_s: float = 0.8) -> Store:
+    async def new(url: str, *, timeout_s: float = PATIENCE_S) -> Store:
         opened.append(await Store.open(url, Keyspace.with_prefix("arqade"), timeout_s=timeout_s))
         return opened[-1]
 

@@ -6,10 +6,11 @@ from typing import Protocol
 
 from libs.store.client import Store
 from tests.integration.libs.store.redis_process import RedisProcess
+from tests.patience import PATIENCE_S
 
 
 class NewStore(Protocol):
-    async def __call__(self, url: str, *, timeout_s: float = 0.8) -> Store: ...
+    async def __call__(self, url: str, *, timeout_s: float = PATIENCE_S) -> Store: ...
 
 
 class StartServer(Protocol):

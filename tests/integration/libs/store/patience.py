@@ -9,9 +9,10 @@ from contextlib import suppress
 from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.connection import Word
+from tests.patience import PATIENCE_S
 
 
-async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = 3.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], *, within_s: float = PATIENCE_S) -> None:
     """Ask until the answer is yes; raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while True:

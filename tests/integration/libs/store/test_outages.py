@@ -13,6 +13,7 @@ from libs.store.url import parse_url
 from tests.integration.libs.store.opening import NewStore
 from tests.integration.libs.store.patience import succeeds, until
 from tests.integration.libs.store.redis_process import RedisProcess, free_port
+from tests.run.promises import Prompt
 
 
 async def test_when_the_server_is_killed_every_waiter_fails_and_the_next_server_is_found(
@@ -33,34 +34,34 @@ async def test_when_the_server_is_killed_every_waiter_fails_and_the_next_server_
     assert store.outages == 1
 
 
-async def test_a_refused_connection_fails_fast_each_time(own_server: RedisProcess, new_store: NewStore) -> None:
+async def test_a_refused_connection_fails_fast_each_time(
+    own_server: RedisProcess, new_store: NewStore, prompt: Prompt
+) -> None:
     store = await new_store(own_server.url)
     own_server.kill()
-    began = time.monotonic()
-    replies = await asyncio.gather(*[store.call("PING") for _ in range(200)], return_exceptions=True)
-    for _ in range(20):
-        with pytest.raises(Unavailable):
-            await store.call("PING")
-    assert {type(reply) for reply in replies} == {Unavailable}
-    assert time.monotonic() - began < 2
+    with prompt(2):
+        replies = await asyncio.gather(*[store.call("PING") for _ in range(200)], return_exceptions=True)
+        for _ in range(20):
+            with pytest.raises(Unavailable):
+                await store.call("PING")
+        assert {type(reply) for reply in replies} == {Unavailable}
 
 
 async def test_a_hanging_server_fails_calls_within_a_second_and_later_ones_at_once(
-    own_server: RedisProcess, new_store: NewStore
+    own_server: RedisProcess, new_store: NewStore, prompt: Prompt
 ) -> None:
-    store = await new_store(own_server.url)
+    store = await new_store(own_server.url, timeout_s=0.8)
     own_server.pause()
     began = time.monotonic()
-    with pytest.raises(Unavailable, match=r"did not answer within 0\.8 s"):
-        await store.call("PING")
-    assert 0.75 < time.monotonic() - began < 2  # 0.9 on a machine that is not busy
+    with prompt(2), pytest.raises(Unavailable, match=r"did not answer within 0\.8 s"):
+        await store.call("PING")  # 0.9 on a machine that is not busy
+    assert time.monotonic() - began > 0.75
     assert store.outages == 1
 
-    began = time.monotonic()
-    for _ in range(5):  # the first waits a moment for the attempt to connect
-        with pytest.raises(Unavailable):
-            await store.call("PING")
-    assert time.monotonic() - began < 0.7  # less than one time limit
+    with prompt(0.7):  # less than one time limit
+        for _ in range(5):  # the first waits a moment for the attempt to connect
+            with pytest.raises(Unavailable):
+                await store.call("PING")
 
     own_server.resume()
     await until(lambda: succeeds(store, "PING"))
@@ -109,13 +110,12 @@ async def test_closing_lets_calls_under_way_end_and_fails_later_ones(
 
 
 async def test_closing_while_the_server_hangs_takes_no_longer_than_a_timeout(
-    own_server: RedisProcess, new_store: NewStore
+    own_server: RedisProcess, new_store: NewStore, prompt: Prompt
 ) -> None:
     store = await new_store(own_server.url, timeout_s=0.2)
     own_server.pause()
-    began = time.monotonic()
-    await store.close()
-    assert time.monotonic() - began < 2
+    with prompt(2):
+        await store.close()
 
 
 async def test_opening_a_store_while_redis_is_away_says_where_it_was_looked_for() -> None:

@@ -25,6 +25,7 @@ from libs.webhooks.outbox import Due, Ending, Taken, count_waiting, dispatch, fi
 from libs.webhooks.schedule import Schedule
 from libs.webhooks.secrets import Secrets
 from tests.fakes.clock import START_MS, ClockedStore
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer
 
 SECRETS = Secrets(b"pepper")
@@ -35,7 +36,7 @@ LEASE_S = 30.0
 
 @pytest.fixture
 async def clocked(valkey: RedisServer) -> AsyncIterator[ClockedStore]:
-    store = ClockedStore(parse_url(valkey.url), Keyspace.with_prefix("arqade"))
+    store = ClockedStore(parse_url(valkey.url), Keyspace.with_prefix("arqade"), timeout_s=PATIENCE_S)
     await store.travel_to(START_MS)
     yield store
     await store.close()

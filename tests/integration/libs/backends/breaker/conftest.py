@@ -10,9 +10,8 @@ import pytest
 from libs.backends.breaker import Breaker, Rule
 from libs.errors import Unavailable
 from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.patience import PATIENCE_S
-from tests.servers import RedisServer
+from tests.servers import RedisServer, open_store
 
 MakeBreaker = Callable[..., Awaitable[Breaker]]
 
@@ -23,7 +22,7 @@ async def make(valkey: RedisServer) -> AsyncIterator[MakeBreaker]:
     stores: list[Store] = []
 
     async def breaker(**changes: float) -> Breaker:
-        stores.append(await Store.open(valkey.url, Keyspace.with_prefix("arqade")))
+        stores.append(await open_store(valkey.url))
         return Breaker(stores[-1], "provider", Rule(**changes))  # type: ignore[arg-type]
 
     yield breaker

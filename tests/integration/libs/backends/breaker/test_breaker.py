@@ -14,7 +14,7 @@ from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
 from tests.integration.libs.backends.breaker.conftest import MakeBreaker, call, fail, until_half_open
 from tests.patience import PATIENCE_S
-from tests.servers import RedisServer
+from tests.servers import RedisServer, open_store
 
 
 async def state(breaker: Breaker) -> str:
@@ -233,7 +233,7 @@ async def test_calls_go_through_while_redis_is_away() -> None:
 
 
 async def test_an_open_phase_lasts_on_while_redis_is_away(valkey: RedisServer) -> None:
-    store = await Store.open(valkey.url, Keyspace.with_prefix("arqade"))
+    store = await open_store(valkey.url)
     breaker = Breaker(store, "provider")
     await fail(breaker, 5)
     await store.close()

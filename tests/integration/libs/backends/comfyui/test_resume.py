@@ -12,13 +12,14 @@ from libs.embedded.comfyui_standin import Fault
 from libs.errors import Failure, Unavailable
 from tests.fakes.attempt import FakeAttempt, stop
 from tests.integration.libs.backends.comfyui.bench import Bench, one_generation, until
+from tests.patience import PATIENCE_S
 
 
 async def released_in_the_middle(bench: Bench) -> FakeAttempt:
     """An attempt whose worker went away while the prompt was running."""
     attempt = bench.attempt()
     task = bench.run(attempt, steps=60)
-    await asyncio.wait_for(attempt.reported.wait(), 5)
+    await asyncio.wait_for(attempt.reported.wait(), PATIENCE_S)
     await stop(task, attempt, "released")
     assert task.cancelled()
     return attempt

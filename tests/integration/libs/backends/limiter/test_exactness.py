@@ -15,11 +15,9 @@ from pathlib import Path
 
 from libs.backends.limiter import Limiter, NoSlot, Rule
 from libs.embedded.process import tied_to_us
-from libs.store.client import Store
-from libs.store.keyspace import Keyspace
 from tests.fakes.processes import eventually
 from tests.fakes.strict_upstream import StrictUpstream, strict_upstream
-from tests.servers import RedisServer
+from tests.servers import RedisServer, open_store
 
 ROOT = Path(__file__).parents[5]
 LIMIT, WINDOW_S = 100, 1.5
@@ -88,7 +86,7 @@ async def test_no_window_holds_more_than_the_limit_whatever_becomes_of_the_reque
                         raise ConnectionError
                     spans.append((started_at, time.monotonic()))
 
-    stores = [await Store.open(valkey.url, Keyspace.with_prefix("arqade")) for _ in range(4)]
+    stores = [await open_store(valkey.url) for _ in range(4)]
     limiters = [Limiter(store, "provider:create", rule) for store in stores]
     await asyncio.gather(*[live(limiters[number % 4], random.Random(number)) for number in range(12)])
     for store in stores:

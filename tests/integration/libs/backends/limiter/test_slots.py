@@ -14,7 +14,7 @@ from libs.store.url import parse_url
 from tests.integration.libs.backends.limiter.conftest import MakeLimiter
 from tests.integration.libs.backends.limiter.waiting import die_booked, die_started, starts, until
 from tests.patience import PATIENCE_S
-from tests.servers import RedisServer
+from tests.servers import RedisServer, open_store
 
 
 async def test_the_first_request_starts_at_once_and_the_second_has_to_wait(make: MakeLimiter) -> None:
@@ -50,7 +50,7 @@ async def test_the_row_has_an_end(make: MakeLimiter) -> None:
 
 
 async def test_of_64_that_race_for_one_slot_one_gets_it(valkey: RedisServer) -> None:
-    stores = [await Store.open(valkey.url, Keyspace.with_prefix("arqade")) for _ in range(64)]
+    stores = [await open_store(valkey.url) for _ in range(64)]
     racers = [Limiter(store, "provider:create", Rule(per_minute=60)) for store in stores]
     assert sum(await asyncio.gather(*[starts(racer) for racer in racers])) == 1
     use = await racers[0].use()

@@ -9,8 +9,7 @@ from starlette.types import Message
 
 from apps.api.streams.event_stream import EventStream
 from libs.jobs.events import Event
-
-PATIENCE_S = 2.0
+from tests.patience import PATIENCE_S
 
 
 class Reader:
