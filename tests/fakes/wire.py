@@ -20,11 +20,10 @@ from libs.ids import new_id
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from tests.fakes.api import PEPPER, Api
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer
 
 __all__ = ["Answer", "Listening", "Wire", "answers_in", "connect", "flood", "listening", "stored_key", "talk"]
-
-_PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def answers_in(told: bytes) -> list[Answer]:
 
 
 def connect(address: tuple[str, int]) -> socket.socket:
-    return socket.create_connection(address, timeout=_PATIENCE_S)
+    return socket.create_connection(address, timeout=PATIENCE_S)
 
 
 def talk(address: tuple[str, int], *pieces: bytes) -> list[Answer]:
@@ -117,13 +116,13 @@ class Wire:
             await asyncio.sleep(0.01)
 
     async def until(self, text: bytes) -> bytes:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             return await self.reader.readuntil(text)
 
     async def rest(self) -> bytes:
         """Everything until the other side closes."""
         told = b""
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             with suppress(ConnectionError):
                 while piece := await self.reader.read(65_536):
                     told += piece
@@ -167,7 +166,7 @@ async def listening(api: Api) -> AsyncIterator[Listening]:
     state = ApiState(api.resources)
     server = MetricsServer(build(api.resources, state), state, 0)
     task = asyncio.create_task(server.serve())
-    async with asyncio.timeout(_PATIENCE_S):
+    async with asyncio.timeout(PATIENCE_S):
         while not server.started:
             await asyncio.sleep(0.005)
     try:

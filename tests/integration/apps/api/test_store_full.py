@@ -18,6 +18,7 @@ from tests.fakes.parts import need
 from tests.fakes.problems import refused
 from tests.integration.apps.api.conftest import MakeApi
 from tests.integration.libs.store.redis_process import FLAVOURS, RedisProcess, binary_of, running
+from tests.patience import PATIENCE_S
 
 UPLOAD = {"filename": "a.png", "content_type": "image/png", "size_bytes": 100}
 
@@ -95,7 +96,7 @@ async def test_a_caller_reads_follows_and_cancels_while_it_is_full(api: Api) -> 
     assert token.status_code in (200, 201), token.text
     async with (
         serving(build(api.resources)) as url,
-        httpx.AsyncClient(base_url=url, timeout=10) as http,
+        httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http,
         following(http, f"{path}/events", {"x-api-key": someone.secret}) as stream,
     ):
         await stream.next()

@@ -71,7 +71,7 @@ async def test_a_class_that_cannot_be_read_takes_away_itself_and_is_told(
     ward: Ward, caplog: pytest.LogCaptureFixture
 ) -> None:
     ward.standin.routes.more_classes = {"Odd": {"input": 7}}
-    async with probing(ward.prober("w1")), asyncio.timeout(5):
+    async with probing(ward.prober("w1")), asyncio.timeout(PATIENCE_S):
         while not (found := await look_at(ward.store, "a")).problems:
             await asyncio.sleep(0.01)
     assert found.problems == ["the node class 'Odd' cannot be used: its declaration is not understood"]
@@ -87,7 +87,7 @@ async def test_a_server_with_very_much_to_tell_is_read_all_the_same(ward: Ward) 
     package = {"input": {"required": {f"lora_{n}": [loras, {}] for n in range(10)}}, "output": ["MODEL"]}
     load = {"input": {"required": {"image": [pictures, {"image_upload": True}]}}, "output": ["IMAGE", "MASK"]}
     ward.standin.routes.more_classes = {"LoadImage": load, **{f"Package{n}": package for n in range(10)}}
-    async with probing(ward.prober("w1")), asyncio.timeout(30):
+    async with probing(ward.prober("w1")), asyncio.timeout(PATIENCE_S):
         while not (found := await look_at(ward.store, "a")).offered:
             await asyncio.sleep(0.01)
     assert found.problems == []
@@ -105,7 +105,7 @@ async def test_what_cannot_be_read_at_all_is_said_and_not_waited_for(
         monkeypatch.setattr(limits, "OBJECT_INFO_BYTES_MAX", 1_000)
     else:
         ward.standin.faults.replace([{"name": "garbage", "path": "/object_info"}])
-    async with probing(ward.prober("w1")), asyncio.timeout(5):
+    async with probing(ward.prober("w1")), asyncio.timeout(PATIENCE_S):
         while not (found := await look_at(ward.store, "a")).problems:
             await asyncio.sleep(0.01)
     assert found.state == "well"

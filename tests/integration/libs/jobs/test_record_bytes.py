@@ -21,6 +21,7 @@ from libs.store.client import Store
 from tests.fakes.batches import Desk, items_of
 from tests.fakes.callers import QUEUE_RULE, make_application, make_caller, submit
 from tests.fakes.history import own_bucket
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 LARGE: dict[str, object] = {"text": "x" * 10_000}
@@ -35,7 +36,7 @@ async def objects(s3: S3Server) -> AsyncIterator[Objects]:
 
 async def archive(store: Store, objects: Objects, jobs: int) -> None:
     """Move so many jobs: what ended in this very millisecond is not yet old enough."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while jobs > 0:
             jobs -= await archive_finished(store, objects, 0)
 

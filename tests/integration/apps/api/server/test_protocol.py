@@ -12,6 +12,7 @@ from apps.api.server.budget import What
 from libs import limits
 from tests.fakes.api import Api
 from tests.fakes.wire import Listening, answers_in
+from tests.patience import PATIENCE_S
 
 PING = b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n"
 LAST = b"GET /ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
@@ -23,7 +24,7 @@ def post(*headers: bytes, path: bytes = b"/api/v1/jobs", version: bytes = b"1.1"
 
 
 async def eventually(found: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not found():
             await asyncio.sleep(0.01)
 
