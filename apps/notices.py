@@ -31,6 +31,7 @@ def notices(settings: Settings, variables: Collection[str], kind_queues: Collect
         *_misspelt(variables),
         *_unknown_queues(settings.worker_queues, kind_queues),
         *_bad_proxies(settings.trusted_proxies),
+        *_no_proxies(settings),
     ]
 
 
@@ -59,6 +60,12 @@ def _bad_proxies(proxies: Sequence[str]) -> Iterator[str]:
     for text in proxies:
         if text != "*" and not _is_network(text):
             yield f"TRUSTED_PROXIES: {text} is neither an address nor a network (10.0.0.0/8), and trusts nobody"
+
+
+def _no_proxies(settings: Settings) -> Iterator[str]:
+    """We speak no TLS: where PUBLIC_URL is https, something in front of us does."""
+    if (settings.public_url or "").startswith("https://") and not settings.trusted_proxies:
+        yield "PUBLIC_URL is https and TRUSTED_PROXIES is empty: name what ends TLS, or its clients are one address"
 
 
 def _is_network(text: str) -> bool:

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     public_url: HttpUrlText | None = None
     port: int = Field(8000, ge=0, le=65535)
     prometheus_port: int | None = None
-    metrics_public: bool = True
+    metrics_public: bool = False
     app_status_public: bool = False
     trusted_proxies: Names = ()
     allowed_hosts: Names = ()

@@ -17,6 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from apps.api.middleware.authenticate import Authenticate
 from apps.api.middleware.body_limit import BodyLimit
+from apps.api.middleware.forwarded import Forwarded
 from apps.api.middleware.hosts import Hosts
 from apps.api.middleware.observe import Observe
 from apps.api.middleware.rate_limit import RateLimit
@@ -117,6 +118,7 @@ def _wired(api: ApiState) -> ASGIApp:
     if settings.trusted_proxies:
         # Starlette and uvicorn type one and the same interface differently.
         app = cast("ASGIApp", ProxyHeadersMiddleware(cast("Any", app), list(settings.trusted_proxies)))
+    app = Forwarded(app, api)
     return Observe(app, api, version=settings.api_version)
 
 

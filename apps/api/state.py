@@ -50,6 +50,8 @@ class ApiState:
     seal: Seal = field(init=False)
     offers: Offers = field(init=False)
     checks: Checks = field(init=False)
+    #: An address that sends `X-Forwarded-For` and is not trusted, once there was one.
+    untrusted_proxy: str | None = None
     last_used: LastUsed = field(init=False)
     door: Door = field(init=False)
     egress_rules: Rules = field(init=False)
@@ -68,12 +70,17 @@ class ApiState:
         servers = [server.name for backend in self.resources.backends.values() for server in backend.servers]
         self.offers = Offers(self.resources.cells.shared, servers)
         self.checks = Checks(self.resources)
+        self.resources.watch.says = self.says
         self.waker = Waker(partial(wake, self.resources.store))
         self.egress_rules = self.settings.egress_rules
         self.streams = Streams(self.resources.cells.shared)
         self.last_used = LastUsed(self.resources.cells.shared)
         former = tuple(pepper.encode() for pepper in self.settings.former_peppers)
         self.door = Door(self.resources.directory, Peppers(self.pepper, former), Failures(), self.last_used)
+
+    def says(self) -> dict[str, str | None]:
+        """What the process says of itself, for `arqade doctor`."""
+        return {"role": "api", "version": self.settings.api_version, "untrusted_proxy": self.untrusted_proxy}
 
     def endings(self, caller: Caller) -> tuple[Callable[[], Awaitable[object]], ...]:
         """What ends a stream of this caller's from our side: the process drains, or the api key is good no more."""

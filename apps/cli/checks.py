@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import httpx
 
+from apps.cli.check import Check, done
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
+from apps.cli.store_checks import check_redis
 from apps.notices import notices
 from apps.resources import configured_backends, open_objects
 from apps.settings import Settings, variables_set
@@ -23,35 +23,17 @@ from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
 from libs.kinds import KINDS
-from libs.store.client import Store
-from libs.store.guard import inspect
 
 __all__ = ["Check", "check_everything", "check_ledger"]
 
-#: Object stores refuse signatures that are 15 minutes off; certificates and tokens of others have less patience.
-_SKEW_S_MAX: Final = 5.0
 _HTTP_TIMEOUT_S: Final = 5.0
 _PROBE: Final = b"arqade doctor"
 _PROBLEMS_MAX: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding. `bad` keeps a process from serving; a `warning` will hurt later."""
-
-    level: Literal["good", "warning", "bad"]
-    part: str
-    line: str
-
-
 async def check_everything(settings: Settings) -> list[Check]:
     """Every finding, part by part."""
-    checks = (
-        *(_settings(settings), _cage(), _redis(settings), _objects(settings)),
-        *(_comfyui(settings), _api(settings)),
-    )
-    found = await asyncio.gather(*(_all(check) for check in checks))
-    return [check for part in found for check in part]
+    return await done((_settings, _cage, check_redis, _objects, _comfyui, _api), settings)
 
 
 async def check_ledger(settings: Settings) -> list[Check]:
@@ -68,10 +50,6 @@ async def check_ledger(settings: Settings) -> list[Check]:
     return found or [Check("good", "ledger", "the ledger, the counters and the jobs agree for every user")]
 
 
-async def _all(checks: AsyncIterator[Check]) -> list[Check]:
-    return [check async for check in checks]
-
-
 async def _settings(settings: Settings) -> AsyncIterator[Check]:
     refusals = settings.refusals()
     for line in refusals:
@@ -82,37 +60,13 @@ async def _settings(settings: Settings) -> AsyncIterator[Check]:
         yield Check("good", "settings", f"valid for {settings.environment}")
 
 
-async def _cage() -> AsyncIterator[Check]:
+async def _cage(_settings: Settings) -> AsyncIterator[Check]:
     """What keeps the children that decode callers' files from everything else on this machine."""
     found = kernel()
     for line in weaknesses(found):
         yield Check("warning", "cage", line)
     if found.seccomp and found.landlock:
         yield Check("good", "cage", f"seccomp and Landlock {found.landlock} lock in what decodes callers' files")
-
-
-async def _redis(settings: Settings) -> AsyncIterator[Check]:
-    try:
-        async with open_store(settings) as store:
-            yield Check("good", "redis", "answers")
-            for finding in await inspect(store, fsync=settings.redis_appendfsync):
-                yield Check("bad" if finding.level == "refuse" else "warning", "redis", finding.line)
-            yield await _clock(store)
-            if not await store.call("ZCARD", store.keys.users):
-                yield Check("warning", "api keys", "there is no user yet: arqade keys bootstrap makes the first")
-    except (Unavailable, ValueError) as error:
-        yield Check("bad", "redis", f"{error}: check REDIS_URL, and that the server runs")
-
-
-async def _clock(store: Store) -> Check:
-    asked_at = time.time()
-    seconds, microseconds = await store.call("TIME")
-    here = (asked_at + time.time()) / 2
-    skew_s = int(seconds) + int(microseconds) / 1e6 - here
-    if abs(skew_s) > _SKEW_S_MAX:
-        way = "ahead of" if skew_s > 0 else "behind"
-        return Check("warning", "clock", f"Redis is {abs(skew_s):.1f} s {way} this machine: run an NTP client on both")
-    return Check("good", "clock", f"Redis and this machine differ by {abs(skew_s) * 1000:.0f} ms")
 
 
 async def _objects(settings: Settings) -> AsyncIterator[Check]:
@@ -184,12 +138,23 @@ async def _unusable_at(url: str) -> list[Check]:
 
 
 async def _api(settings: Settings) -> AsyncIterator[Check]:
+    """Whether an API answers here, and what it says of the parts that it depends on."""
     url = f"http://{authority(reached_at(settings.host), settings.port)}"
     try:
         async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
-            answer = await http.get(url + "/ready")
+            health, ready = await http.get(url + "/health"), await http.get(url + "/ready")
+        parts, ages = health.json().get("checks", {}), health.json().get("checked_seconds_ago", {})
     except httpx.HTTPError:
-        yield Check("warning", "api", f"nothing answers at {url}: start one with arqade api")
+        yield Check("warning", "api", f"nothing answers at {url}", "start one with arqade api")
         return
-    ready = answer.status_code == httpx.codes.OK
-    yield Check("good" if ready else "warning", "api", f"{url} is {'ready' if ready else f'not ready: {answer.text}'}")
+    except (ValueError, AttributeError):
+        yield Check("warning", "api", f"{url} does not answer as an API does", "look at what listens there")
+        return
+    for part, state in parts.items():
+        if state != "up":
+            line = f"{url} found {part} {state.replace('_', ' ')} {ages.get(part, 0):.0f} s ago"
+            yield Check("bad", "api", line, f"look at what is said of {part} here")
+    if ready.status_code == httpx.codes.OK:
+        yield Check("good", "api", f"{url} is ready")
+    else:
+        yield Check("warning", "api", f"{url} is not ready: {ready.text}")

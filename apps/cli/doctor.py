@@ -10,7 +10,8 @@ import click
 from rich.table import Table
 
 from apps.cli import screen
-from apps.cli.checks import Check, check_everything, check_ledger
+from apps.cli.check import Check, exit_code
+from apps.cli.checks import check_everything, check_ledger
 from apps.cli.configuration import env_file_option, load_settings
 
 __all__ = ["doctor"]
@@ -26,11 +27,11 @@ def doctor(env_file: Path | None, ledger: bool) -> None:
     check = check_ledger if ledger else check_everything
     found = asyncio.run(check(load_settings(env_file)))
     screen.show_table(_table(found))
-    sys.exit(any(check.level == "bad" for check in found))
+    sys.exit(exit_code(found))
 
 
 def _table(found: list[Check]) -> Table:
     table = Table("", "part", "finding", box=None, show_header=False, pad_edge=False)
     for check in found:
-        table.add_row(_MARKS[check.level], check.part, check.line)
+        table.add_row(_MARKS[check.level], check.part, check.told)
     return table

@@ -145,7 +145,9 @@ def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -
 
 def _look_after_batches(resources: Resources) -> None:
     settings = resources.settings
-    rooms, term_s = Rooms(settings.max_queue_size), 2 * settings.lease_s
+    rooms, term_s = Rooms(settings.max_queue_size, resources.watch.has_room), 2 * settings.lease_s
+    resources.watch.says = lambda: {"role": "worker", "version": settings.api_version}
+    resources.background.append(asyncio.create_task(resources.watch.keep(), name="store"))
 
     def closed(batch: Batch, took_s: float) -> None:
         resources.metrics.batch_seconds.labels(batch.kind).observe(took_s)

@@ -5,7 +5,7 @@ An item whose result is known becomes a job that is over (`libs.admission.result
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,10 +36,12 @@ _EXTRA: Final = 7
 class Rooms:
     """How much room batches may take.
 
-    Half of a user's places in the queue, and half of the queue: jobs that are submitted one by one find the rest.
+    Half of a user's places in the queue, and half of the queue: jobs that are submitted one by one find the rest. While
+    the store is nearly full, none.
     """
 
     queue_size_max: int
+    store_has_room: Callable[[], bool] = lambda: True
 
     def of_user(self, plan: Limits) -> int:
         """Jobs of the user that may be queued while a batch's items still become jobs."""

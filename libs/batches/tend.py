@@ -120,7 +120,7 @@ class Tender:
             return None
         if batch.cancel_requested_at_ms is not None:
             await cancel_jobs(self.store, batch)
-        elif batch.next_item < batch.items:
+        elif batch.next_item < batch.items and self.rooms.store_has_room():
             await self._feed(batch)
         await self._keep_results(batch, due.now_ms)
         batch = await find_batch(self.store, due.batch_id)

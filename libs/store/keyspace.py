@@ -103,12 +103,15 @@ HEADS: dict[str, Head] = {
     "api_key": Head("apikey:", "digest", "HASH", "an api key, found by the HMAC of its secret", "30 d after expiry"),
     "api_key_id": Head("apikeyid:", "api key", "STRING", "the digest of an api key", "30 d after expiry"),
     "user_api_keys": Head("userkeys:", "user", "ZSET", "ids of a user's api keys, oldest first", "always"),
-    "api_process": Head(
-        "apiprocess:",
+    "process": Head(
+        "process:",
         "process",
         "STRING",
-        "what an API process says of itself, as JSON",
+        "what a process says of itself, as JSON",
         "a minute after its last word",
+    ),
+    "processes": Head(
+        "processes", "", "ZSET", "processes, by when what they said lapses", "a minute after the last word"
     ),
     "api_keys": Head("apikeys", "", "ZSET", "ids of all api keys, oldest first", "always"),
     "plans": Head("plans", "", "HASH", "plans an admin changed, as JSON", "always"),
@@ -240,7 +243,8 @@ class Keyspace:
     api_key: str
     api_key_id: str
     user_api_keys: str
-    api_process: str
+    process: str
+    processes: str
     api_keys: str
     plans: str
     revoked: str

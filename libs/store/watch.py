@@ -12,12 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-import orjson
-
 from libs import limits
 from libs.errors import StoreFull, StoreReadOnly, Unavailable
 from libs.store.client import Store
 from libs.store.guard import read_info
+from libs.store.processes import say
 from libs.store.replies import ReplyError
 
 __all__ = ["STATES", "Look", "State", "StoreWatch", "judged"]
@@ -28,7 +27,6 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 _EVERY_S: Final = 2.0
 #: What is older is not relied upon: whoever looked has stopped.
 _STALE_S: Final = 10.0
-_KEPT_MS: Final = 60_000
 _SECTIONS: Final = ("memory", "persistence", "replication")
 _REMEDIES: Final[Mapping[State, str]] = {
     "up": "",
@@ -73,7 +71,7 @@ class StoreWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
-        self._key = store.keys.api_process + process
+        self._process = process
         self.says = says
         self._clock = clock
         self.last: Look | None = None
@@ -88,7 +86,7 @@ class StoreWatch:
         """Look now. Never raises."""
         replies: tuple[Any, Any] = await asyncio.gather(
             self._store.call("INFO", *_SECTIONS),
-            self._store.call("SET", self._key, orjson.dumps(self.says()), "PX", _KEPT_MS),
+            say(self._store, self._process, self.says()),
             return_exceptions=True,
         )
         told, written = replies
@@ -96,11 +94,15 @@ class StoreWatch:
         self.last = judged(info, _failure_of(told, written), self._clock())
         return self.last
 
-    def require_room(self) -> None:
-        """Refuse what adds something while the store is known to be full. Raises StoreFull; asks nobody."""
+    def has_room(self) -> bool:
+        """Whether something may be added: unless the store is known to be full. Asks nobody."""
         last = self.last
-        if last is not None and last.state == "full" and self._clock() - last.at < _STALE_S:
-            raise StoreFull(last.why)
+        return last is None or last.state != "full" or self._clock() - last.at >= _STALE_S
+
+    def require_room(self) -> None:
+        """The same; raises StoreFull."""
+        if not self.has_room():
+            raise StoreFull(self.last.why if self.last else "")
 
 
 def judged(info: Mapping[str, str], failure: Exception | None, at: float) -> Look:

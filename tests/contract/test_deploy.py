@@ -195,6 +195,27 @@ def test_every_queue_has_its_workers_in_kubernetes() -> None:
     assert {kind.queue for kind in KINDS.values()} <= served
 
 
+def test_metrics_are_to_be_had_from_within_alone() -> None:
+    told = dict(line.split("=", 1) for line in read("deploy/k8s/base/settings.env").split())
+    assert (told["METRICS_PUBLIC"], told["PORT"]) == ("false", "8000")
+    port = int(told["PROMETHEUS_PORT"])
+    served = [one["containerPort"] for pod in pods() for one in pod["containers"][0].get("ports", [])]
+    assert served.count(port) == 4, "the API and three kinds of workers"
+    leads = {one["targetPort"] for service in of_kind("Service") for one in service["spec"]["ports"]}
+    assert not {port, "metrics"} & leads
+    rules = [rule for policy in of_kind("NetworkPolicy") for rule in policy["spec"].get("ingress", [])]
+    (to_metrics,) = [rule for rule in rules if port in {one["port"] for one in rule["ports"]}]
+    (sender,) = to_metrics["from"]
+    assert sender["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+
+
+def test_the_proxies_of_the_examples_are_trusted() -> None:
+    assert "- TRUSTED_PROXIES=10.244.0.0/16 # change me" in read("deploy/k8s/overlays/example/kustomization.yaml")
+    found = compose("docker-compose.yml")
+    (network,) = found["networks"]["default"]["ipam"]["config"]
+    assert found["services"]["api"]["environment"]["TRUSTED_PROXIES"] == f"${{TRUSTED_PROXIES:-{network['gateway']}}}"
+
+
 def test_kubernetes_denies_what_it_does_not_allow() -> None:
     denial = next(policy for policy in of_kind("NetworkPolicy") if policy["metadata"]["name"] == "arqade-default-deny")
     assert denial["spec"]["policyTypes"] == ["Ingress", "Egress"]

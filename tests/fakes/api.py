@@ -55,6 +55,7 @@ def values_for(redis_url: str, s3: S3Server) -> dict[str, Any]:
         "minio_secret_key": s3.secret_key,
         "minio_bucket": s3.bucket,
         "api_key_pepper": PEPPER,
+        "metrics_public": True,
     }
 
 

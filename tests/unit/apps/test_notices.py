@@ -58,6 +58,13 @@ def test_a_proxy_that_is_no_address_is_told_to_trust_nobody(proxy: str) -> None:
     assert line.startswith(f"TRUSTED_PROXIES: {proxy} is neither an address nor a network")
 
 
+def test_an_address_over_tls_without_a_trusted_proxy_is_told() -> None:
+    (line,) = told(public_url="https://api.example.com")
+    assert "TRUSTED_PROXIES is empty" in line
+    assert told(public_url="https://api.example.com", trusted_proxies="10.0.0.0/8") == []
+    assert told(public_url="http://127.0.0.1:8000") == []
+
+
 def test_names_are_those_of_the_environment_and_of_dot_env(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path(".env").write_text("REDIS_ULR=redis://somewhere\n")

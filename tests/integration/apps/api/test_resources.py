@@ -34,8 +34,8 @@ async def test_two_calls_make_a_user_with_a_key_that_works(api: Api) -> None:
     me = (await api.http.get("/api/v1/me", headers=bearer(made["api_key"]))).json()
     assert (me["id"], me["email"], me["plan"]) == (user["id"], "someone@example.com", "pro")
     assert me["api_key"] == {"id": made["id"], "name": "ci", "scopes": sorted(DEFAULT_SCOPES), "limits": {}}
-    stored = me["limits"]["stored_bytes_max"]
-    assert me["left"] == {"units_today": 100, "stored_bytes": stored, "submits": 20, "reads": 599, "uploads": 60}
+    bytes_left = {"stored_bytes": me["limits"]["stored_bytes_max"], "records_bytes": me["limits"]["records_bytes_max"]}
+    assert me["left"] == {"units_today": 100, **bytes_left, "submits": 20, "reads": 599, "uploads": 60}
 
 
 @pytest.mark.parametrize("role", ["FREE", "free", "Pro", "INTERNAL"])

@@ -1,9 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from libs.store.client import Store
+from libs.store.keyspace import Keyspace
+from libs.store.processes import say
+from tests.fakes.api import api_process
+from tests.fakes.parts import need
+from tests.fakes.processes import eventually
+from tests.integration.libs.store.redis_process import FLAVOURS, RedisProcess, binary_of, running
 from tests.servers import RedisServer, S3Server
 from tests.system import System, run_arqade
 
@@ -82,3 +92,74 @@ def test_it_tells_no_secret(tmp_path: Path, environment: dict[str, str]) -> None
     done = run_arqade(tmp_path, "doctor", environment=environment)
     secrets = (environment["API_KEY_PEPPER"], environment["MINIO_SECRET_KEY"], environment["REDIS_URL"].split("@")[0])
     assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
+
+
+@pytest.fixture(params=FLAVOURS)
+def own_redis(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RedisProcess]:
+    need(request.param, found=binary_of(request.param) is not None, how="apt-get install redis-server")
+    with running(request.param, tmp_path) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    "setting, found, remedy",
+    [
+        (("maxmemory", "100kb"), "out of memory", "raise maxmemory"),
+        (("min-replicas-to-write", "1"), "too few replicas", "bring its replicas back"),
+    ],
+)
+def test_a_redis_that_answers_and_could_not_work_is_bad(
+    tmp_path: Path,
+    environment: dict[str, str],
+    own_redis: RedisProcess,
+    setting: tuple[str, str],
+    found: str,
+    remedy: str,
+) -> None:
+    told = {**environment, "REDIS_URL": own_redis.url}
+    assert run_arqade(tmp_path, "doctor", environment=told).returncode == 0
+    asyncio.run(command(own_redis.url, "CONFIG", "SET", *setting))
+    done = run_arqade(tmp_path, "doctor", environment=told)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1, done.stdout
+    assert found in said
+    assert remedy in said
+
+
+def test_what_processes_say_of_themselves_is_told(
+    tmp_path: Path, valkey: RedisServer, environment: dict[str, str]
+) -> None:
+    asyncio.run(say_of(valkey.url, "process_1", {"role": "api", "untrusted_proxy": "10.0.0.7"}))
+    asyncio.run(say_of(valkey.url, "process_2", {"role": "worker"}))
+    done = run_arqade(tmp_path, "doctor", environment=environment)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stdout
+    assert "10.0.0.7 sends X-Forwarded-For and is not trusted" in said
+    assert "name it in TRUSTED_PROXIES" in said
+    assert "1 api, 1 worker, heard within" in said
+
+
+def test_an_api_that_found_redis_full_is_told_with_its_age(
+    tmp_path: Path, own_redis: RedisProcess, s3: S3Server, environment: dict[str, str]
+) -> None:
+    with api_process(tmp_path, own_redis.url, s3) as api:
+        asyncio.run(command(own_redis.url, "CONFIG", "SET", "maxmemory", "100kb"))
+        eventually(lambda: httpx.get(api.url + "/health").json()["checks"]["redis"] == "full")
+        told = {**environment, "REDIS_URL": own_redis.url, "PORT": str(api.address[1])}
+        done = run_arqade(tmp_path, "doctor", environment=told)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert f"{api.url} found redis full" in said
+    assert "s ago" in said
+
+
+async def command(url: str, *words: str) -> None:
+    store = await Store.open(url, Keyspace.with_prefix("arqade"))
+    await store.call(*words)
+    await store.close()
+
+
+async def say_of(url: str, process: str, words: dict[str, str]) -> None:
+    store = await Store.open(url, Keyspace.with_prefix("arqade"))
+    await say(store, process, words)
+    await store.close()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from libs.errors import StoreFull
 from libs.store.brief import put_briefly
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
+from libs.store.processes import list_processes
 from libs.store.turns import take_turn
 from libs.store.url import parse_url
 from libs.store.watch import StoreWatch
@@ -24,9 +27,12 @@ async def test_a_store_that_works_is_up_and_told_what_the_process_says(redis: St
     watch = StoreWatch(redis, "process_1", lambda: {"version": "1"})
     look = await watch.look()
     assert (look.state, look.why, look.remedy, look.ails) == ("up", "", "", ())
-    assert await redis.call("GET", redis.keys.api_process + "process_1") == b'{"version":"1"}'
-    assert 0 < await redis.call("PTTL", redis.keys.api_process + "process_1") <= 60_000
+    assert await redis.call("GET", redis.keys.process + "process_1") == b'{"version":"1"}'
+    assert 0 < await redis.call("PTTL", redis.keys.process + "process_1") <= 60_000
     watch.require_room()
+    (process,) = await list_processes(redis)
+    assert (process.id, process.said) == ("process_1", {"version": "1"})
+    assert 0 <= process.heard_s_ago < 10
 
 
 @pytest.mark.parametrize("share, state", [(0.8, "up"), (0.95, "full")])
@@ -83,9 +89,10 @@ async def test_a_log_that_cannot_be_written_is_read_only(start: StartServer, new
     await store.call("CONFIG", "SET", "save", "3600 1", "dir", "/proc")
     await store.call("SET", "key", "value")
     await store.call("BGSAVE")
-    look = await StoreWatch(store, "process_1").look()
-    while look.state == "up" and not look.ails:
-        look = await StoreWatch(store, "process_1").look()
+    watch = StoreWatch(store, "process_1")
+    async with asyncio.timeout(10):
+        while not (look := await watch.look()).ails:
+            await asyncio.sleep(0.01)
     assert (look.state, look.ails[0][:24]) == ("read_only", "the last snapshot failed")
 
 
