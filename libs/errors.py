@@ -23,6 +23,7 @@ __all__ = [
     "CATALOGUE",
     "ArqadeError",
     "Failure",
+    "Fault",
     "Problem",
     "Refusal",
     "StoreFull",
@@ -133,6 +134,10 @@ def _token(step: str) -> str:
     return quote(escaped, safe="~!$&'()*+,;=:@", errors="replace")
 
 
+#: Who pays for an attempt that failed: a caller's fault is charged, ours is refunded.
+Fault = Literal["caller", "ours"]
+
+
 class Failure(ArqadeError):
     """An attempt that did not succeed.
 
@@ -147,7 +152,7 @@ class Failure(ArqadeError):
         detail: str,
         *,
         retryable: bool = False,
-        fault: Literal["caller", "ours"] = "ours",
+        fault: Fault = "ours",
     ) -> None:
         """Fail the attempt; see the class for what the arguments mean."""
         self.code = code

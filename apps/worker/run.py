@@ -30,7 +30,7 @@ from libs.artifacts.keep import keep
 from libs.artifacts.objects import Objects
 from libs.backends.backends import Backends
 from libs.backends.comfyui.record import OUT_OF_MEMORY
-from libs.errors import Failure, Unavailable
+from libs.errors import Failure, Fault, Unavailable
 from libs.jobs.lifecycle import Claim, Ending, Payment, finish
 from libs.jobs.payload import UnknownVersionError, decode_payload
 from libs.jobs.status import Status
@@ -128,7 +128,7 @@ class Runner:
         except asyncio.CancelledError:
             if running.stop_reason is None:
                 raise
-            return _stopped(running)
+            return _stopped(kind, running)
         except Exception as error:  # noqa: BLE001  # the one place where every way to fail is told apart
             return self._failed(kind, running, attempt, error)
         finally:
@@ -140,8 +140,12 @@ class Runner:
         with running.handling():
             soft = _stop_later(running, kind.soft_timeout_s, timeout_s)
             try:
-                async with asyncio.timeout(timeout_s):
+                async with asyncio.timeout(timeout_s) as limit:
                     return await kind.run(wanted, attempt)
+            except TimeoutError:
+                if not limit.expired():
+                    raise
+                raise _too_slow(kind.slow_fault(wanted), timeout_s, retryable=True) from None
             finally:
                 soft.cancel()
 
@@ -178,7 +182,8 @@ class Runner:
             case Failure():
                 failure = error
             case TimeoutError():
-                failure = Failure("timed_out", f"The job ran longer than {kind.timeout_s:g} s", retryable=True)
+                detail = "A part of the service took too long to answer"  # within a handler, which says no more of it
+                failure = Failure("timed_out", detail, retryable=True, fault="ours")
             case _:
                 log.error("job %s: a bug in the kind %s", claim.job_id, claim.kind, exc_info=error)
                 failure = Failure("internal", "An internal error occurred", retryable=True)
@@ -193,7 +198,12 @@ class Runner:
         if again and failures < kind.attempts_max:
             delay_s = self.random.uniform(0, min(_RETRY_S_MAX, _RETRY_S_BASE * 2**failures))
             return Outcome("retry", delay_s=delay_s, error=error, elsewhere=True)
-        return Outcome("fail", payment="settle" if failure.fault == "caller" else "refund", error=error)
+        return _failed_for_good(failure)
+
+
+def _failed_for_good(failure: Failure) -> Outcome:
+    error = {"code": failure.code, "detail": failure.detail, "retryable": failure.retryable}
+    return Outcome("fail", payment="settle" if failure.fault == "caller" else "refund", error=error)
 
 
 def _read_input(kind: Kind[Any], claim: Claim) -> Any:
@@ -207,13 +217,21 @@ def _read_input(kind: Kind[Any], claim: Claim) -> Any:
         raise Failure("input_unreadable", "The stored input cannot be read by this version") from None
 
 
-def _stopped(running: Running) -> Outcome:
+def _too_slow(fault: Fault, after_s: float, *, retryable: bool) -> Failure:
+    """What was sent takes longer than a job may, and is charged; or we were too slow, and it is refunded."""
+    told = f"The job ran longer than {after_s:g} s"
+    if fault == "caller":
+        return Failure("timed_out", f"{told}: what was sent is too slow, and is charged", fault="caller")
+    return Failure("timed_out", f"{told}; it is not charged", retryable=retryable, fault="ours")
+
+
+def _stopped(kind: Kind[Any], running: Running) -> Outcome:
     match running.stop_reason:
         case "canceled":
             return Outcome("cancel")
         case "timed_out":
-            error = {"code": "timed_out", "detail": "The job reached its time limit", "retryable": False}
-            return Outcome("fail", payment="refund", error=error)
+            fault = kind.slow_fault(_read_input(kind, running.claim))
+            return _failed_for_good(_too_slow(fault, kind.soft_timeout_s or kind.timeout_s, retryable=False))
         case _:
             return Outcome("release")
 

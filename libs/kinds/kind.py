@@ -19,6 +19,7 @@ from libs.artifacts.uploads import UploadedFile
 from libs.backends.backends import Backends
 from libs.backends.fleet.needs import Needs
 from libs.backends.submission import Submission
+from libs.errors import Fault
 from libs.jobs.status import StopReason
 from libs.strict import Strict
 from libs.workflows.library import Library
@@ -170,6 +171,10 @@ def _no_urls(_wanted: Any) -> Mapping[str, str]:
     return {}
 
 
+def _ours(_wanted: Any) -> Fault:
+    return "ours"
+
+
 def _no_needs(_wanted: Any) -> Needs | None:
     return None
 
@@ -189,7 +194,9 @@ class Kind(Generic[InputT]):
     returns the input with all of it fixed, or refuses (raises Refusal); then `prepare` and `check`.
     `prepare` may complete an input at submission (draw a seed); `check` may refuse it (raises Refusal) against
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
-    `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped. `attempts_max` counts failures, not crashes.
+    `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped; `slow_fault` says of an input whose fault
+    that is: too much was sent, which is charged and not tried again, or we were too slow. `attempts_max` counts
+    failures, not crashes.
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own, and of
     one of `upload_types` where those are given.
     `urls` are the addresses in an input, by member (`a/b` is within `a`): the egress guard's rules are applied at
@@ -226,6 +233,7 @@ class Kind(Generic[InputT]):
     abandon: Callable[[InputT, Attempt], Awaitable[None]] | None = None
     timeout_s: float = 300
     soft_timeout_s: float | None = None
+    slow_fault: Callable[[InputT], Fault] = _ours
     attempts_max: int = 3
     body_bytes_max: int | None = limits.ORDER_BYTES_MAX
     body_values_max: int = limits.ORDER_VALUES_MAX

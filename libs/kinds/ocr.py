@@ -102,6 +102,7 @@ KIND = Kind(
     cache=ResultCache(),
     timeout_s=300,
     soft_timeout_s=270,
+    slow_fault=lambda _wanted: "caller",  # the pages are as many and as full as their sender made them
     attempts_max=3,
     body_bytes_max=None,  # a picture may stand in it
 )

@@ -15,10 +15,10 @@ from libs.access.plan import Limits
 from libs.artifacts.artifact import NewArtifact
 from libs.artifacts.png import without_texts
 from libs.artifacts.sniff import EXTENSIONS, sniff
-from libs.backends.comfyui import Graph, OutputFile
+from libs.backends.comfyui import TOO_SLOW, Graph, OutputFile
 from libs.backends.comfyui.node_class import NodeClass
 from libs.backends.pictures import PICTURE_TYPES
-from libs.errors import Failure, invalid
+from libs.errors import Failure, Fault, invalid
 from libs.kinds.kind import Attempt, Kind, Library, Needs, Offer, Output
 from libs.kinds.workflow_input import Order, WorkflowInput
 from libs.kinds.workflow_ready import Ready, make_ready
@@ -30,7 +30,8 @@ from libs.workflows.graph import inputs_in
 from libs.workflows.library import classes_known
 from libs.workflows.needs import needs_of
 from libs.workflows.order import complete, filled, pictures_of, units_of, uploads_of
-from libs.workflows.raw import raw_units_of, read_raw, uploads_in
+from libs.workflows.price import raw_units_of
+from libs.workflows.raw import pictures_of_raw, read_raw, uploads_in
 
 __all__ = ["KIND"]
 
@@ -71,16 +72,21 @@ def needs(wanted: WorkflowInput) -> Needs:
 
 
 def cost(wanted: WorkflowInput) -> int:
-    """What the workflow declares; of a raw graph one unit for each picture that it can leave."""
+    """What the workflow declares; of a raw graph its pictures, times a factor from steps and pixels."""
     return wanted.order.units
 
 
 def check(wanted: WorkflowInput, _offer: Offer, plan: Limits) -> None:
     """Refuse more pictures than the plan allows, and more uploads than one job may read."""
     order = wanted.order
-    if order.pictures_by is not None and order.units > plan.pictures_per_job:
-        detail = f"{order.units} pictures; at most {plan.pictures_per_job} per job on your plan"
+    pictures = order.units if order.pictures is None else order.pictures
+    if order.pictures_by is not None and pictures > plan.pictures_per_job:
+        detail = f"{pictures} pictures; at most {plan.pictures_per_job} per job on your plan"
         raise invalid(f"#/input/{order.pictures_by}", detail, "over_plan_ceiling")
+    if order.units > limits.WORKFLOW_UNITS_MAX:
+        most = limits.WORKFLOW_UNITS_MAX
+        detail = f"it costs {order.units} units, and a job costs {most} at most: ask for fewer steps or pixels"
+        raise invalid("#/input/graph", detail, "too_expensive")
     if len(order.uploads) > limits.WORKFLOW_UPLOADS_MAX:
         member = "parameters" if wanted.graph is None else "graph"
         raise invalid(f"#/input/{member}", f"at most {limits.WORKFLOW_UPLOADS_MAX} uploads per job", "too_many_uploads")
@@ -89,6 +95,11 @@ def check(wanted: WorkflowInput, _offer: Offer, plan: Limits) -> None:
 def uploads(wanted: WorkflowInput) -> Sequence[str]:
     """The pictures that it reads."""
     return wanted.order.uploads
+
+
+def slow_fault(wanted: WorkflowInput) -> Fault:
+    """A graph of the caller's own is as slow as they made it; a registered workflow is the operator's."""
+    return "ours" if wanted.graph is None else "caller"
 
 
 async def run(wanted: WorkflowInput, attempt: Attempt) -> Output:
@@ -116,7 +127,8 @@ async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], lib
     if flaws:
         raise refusal(flaws, ("input", "graph"))
     named = tuple(dict.fromkeys(uploads_in(graph).values()))
-    return wanted.settled(Order(raw_units_of(graph), named, "graph", needs_of(graph, classes)), graph=graph)
+    order = Order(raw_units_of(graph), named, "graph", needs_of(graph, classes), pictures_of_raw(graph))
+    return wanted.settled(order, graph=graph)
 
 
 def _read_graph(
@@ -142,10 +154,15 @@ async def _left_by(ready: Ready, attempt: Attempt, pictures: Mapping[str, Path])
             ready.named_graph(), attempt, uploads=pictures, skipped_outputs_allowed=ready.skipped_outputs_allowed
         )
     except Failure as failure:
-        if ready.is_raw and failure.code == "workflow_invalid":
+        if not ready.is_raw:
+            raise
+        if failure.code == "workflow_invalid":
             raise Failure(failure.code, failure.detail, fault="caller") from None
+        if failure.code == TOO_SLOW:
+            detail = f"{failure.detail}: the graph is too slow, and is charged"
+            raise Failure(TOO_SLOW, detail, fault="caller") from None
         raise
-    if ready.is_raw and len(files) > raw_units_of(ready.graph):
+    if ready.is_raw and len(files) > pictures_of_raw(ready.graph):
         raise Failure("output_too_large", "the graph left more files than it was charged for", fault="caller")
     return files
 
@@ -189,6 +206,7 @@ KIND = Kind(
     needs=needs,
     abandon=abandon,
     timeout_s=600,
+    slow_fault=slow_fault,
     attempts_max=3,
     body_bytes_max=limits.GRAPH_BYTES_MAX,
     body_values_max=limits.GRAPH_VALUES_MAX,

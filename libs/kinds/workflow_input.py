@@ -26,13 +26,15 @@ class Order:
     """What an input comes to, once what it refers to was looked up.
 
     `uploads` are those that the job reads, `needs` what a server must offer. `pictures_by` is the member that says how
-    many pictures are wanted, None where the units are a price and no more.
+    many pictures are wanted, None where the units are a price and no more; `pictures` are those, where the units are
+    another number.
     """
 
     units: int = 1
     uploads: tuple[str, ...] = ()
     pictures_by: str | None = None
     needs: Needs = field(default_factory=Needs)
+    pictures: int | None = None
 
 
 class WorkflowInput(Input):

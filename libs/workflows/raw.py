@@ -20,15 +20,16 @@ from libs.workflows.flaw import Flaw, first_flaws
 from libs.workflows.graph import is_link, link_flaws, read_graph
 from libs.workflows.literal import converted
 
-__all__ = ["UPLOAD", "names_place", "raw_units_of", "read_raw", "uploads_in"]
+__all__ = ["UPLOAD", "ends_of", "names_place", "pictures_of_raw", "read_raw", "uploads_in"]
 
 UPLOAD: Final = re.compile(r"upload_[0-9a-z]{26}", re.ASCII)
 
 #: The client writes a name of the job's own over it before the graph is sent.
 _PREFIX: Final = "filename_prefix"
 _SAVED_AS: Final = "arqade"
-#: Inputs that multiply what is made: the price is told from them, so they are literals.
+#: Inputs that multiply what is made, and the steps it takes: the price is told from them, so they are literals.
 _MULTIPLIERS: Final = frozenset({"amount", "batch_size"})
+_PRICED: Final = _MULTIPLIERS | {"steps"}
 #: Words in the name of an input whose text would lead out of the graph, and ends of such names.
 _PLACES: Final = re.compile(
     r"\b(?:code|command|dir|directory|expression|file|filepath|folder|host|path|script|subfolder|uri|url|webhook)\d*\b"
@@ -69,15 +70,20 @@ def uploads_in(graph: Graph) -> dict[Place, str]:
     }
 
 
-def raw_units_of(graph: Graph) -> int:
-    """One unit for each picture it can leave: the nodes that nobody reads from, times the largest batch."""
+def ends_of(graph: Graph) -> frozenset[str]:
+    """The nodes that nobody reads from: what is saved is saved by these."""
     read = {value[0] for body in graph.values() for value in body["inputs"].values() if is_link(value)}
+    return frozenset(graph.keys() - read)
+
+
+def pictures_of_raw(graph: Graph) -> int:
+    """The pictures that it can leave: one for each node that nobody reads from, times the largest batch."""
     batch = 1
     for body in graph.values():
         for name, value in body["inputs"].items():
             if name in _MULTIPLIERS and isinstance(value, int):
                 batch *= max(1, value)
-    return len(graph.keys() - read) * batch
+    return len(ends_of(graph)) * batch
 
 
 def names_place(name: str) -> bool:
@@ -124,7 +130,7 @@ def _price_flaws(graph: Graph) -> Iterator[Flaw]:
     """What multiplies the price is a plain number, whether or not the backend's nodes are known."""
     for node, body in graph.items():
         for name, value in body["inputs"].items():
-            if name.rpartition(".")[2] in _MULTIPLIERS and (isinstance(value, bool) or not isinstance(value, int)):
+            if name.rpartition(".")[2] in _PRICED and (isinstance(value, bool) or not isinstance(value, int)):
                 yield Flaw((node, "inputs", name), "must be an integer, which the price is told from", "literal_needed")
 
 
@@ -157,6 +163,6 @@ def _too_free(name: str, value: Any, declared: NodeInput) -> tuple[str, str] | N
         return None if is_upload else ("a file is named by the id of an upload of yours", "upload_needed")
     if names_place(name):
         return "this input leads to a file or an address, and is closed to raw graphs", "input_not_allowed"
-    if is_link(value) and (CHOICE in declared.types or name in _MULTIPLIERS):
+    if is_link(value) and (CHOICE in declared.types or name in _PRICED):
         return "must be a value, not a link", "literal_needed"
     return None

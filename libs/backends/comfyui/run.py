@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from libs.backends.comfyui.follow import Follower
 from libs.backends.comfyui.listener import Listener
@@ -30,7 +30,10 @@ from libs.backends.transport import FileContent
 from libs.errors import ArqadeError, Failure, Unavailable
 from libs.spool import Content
 
-__all__ = ["Run", "prompt_id_of", "with_inputs", "with_prefix"]
+__all__ = ["TOO_SLOW", "Run", "prompt_id_of", "with_inputs", "with_prefix"]
+
+#: The code of a prompt that ran for too long.
+TOO_SLOW: Final = "backend_timeout"
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "arqade")
 _SUBMISSIONS_MAX = 3
@@ -182,9 +185,7 @@ class Run:
             async with asyncio.timeout(self._timeout_s):
                 record = await self._follower.end_of(prompt_id, listener)
         except TimeoutError:
-            await self._cancel()
-            detail = f"the backend took longer than {self._timeout_s:g} s"
-            raise Failure("backend_timeout", detail, retryable=True) from None
+            raise await self._too_late(prompt_id) from None
         if record.state in ("unknown", "interrupted"):  # interrupted, and not by us: by hand, or by a restart
             raise GoneError
         if record.out_of_memory:
@@ -193,6 +194,20 @@ class Run:
         if record.state == "failed":
             raise record.failure()
         return record
+
+    async def _too_late(self, prompt_id: str) -> Failure:
+        """Why it has not ended in time: it ran for too long, or it waited behind others, which is never its own fault.
+
+        Whose fault a slow graph is, its kind knows.
+        """
+        waits = False
+        with suppress(Unavailable):
+            waits = (await self._server.look_up(prompt_id)).state == "pending"
+        await self._cancel()
+        if waits:
+            detail = f"the backend did not begin within {self._timeout_s:g} s"
+            return Failure("backend_busy", detail, retryable=True, fault="ours")
+        return Failure(TOO_SLOW, f"the backend took longer than {self._timeout_s:g} s", retryable=True, fault="ours")
 
     async def _collect(self, record: Record) -> tuple[OutputFile, ...]:
         """Fetch every file; raises GoneError where one is gone, or where none came of a graph that saves."""

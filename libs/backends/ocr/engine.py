@@ -77,8 +77,8 @@ class OcrEngine:
         """Each page of a file as soon as it is read, and a searchable PDF of them all last, if it is wanted.
 
         Left early, the reading stops. Raises Failure: `image_unreadable` (the caller's fault), `engine_unavailable`,
-        `language_unavailable`, and the retryable `ocr_crashed` and `ocr_timed_out`; Unavailable when no child can be
-        started.
+        `language_unavailable`, `ocr_timed_out` (the caller's too), and the retryable `ocr_crashed`; Unavailable when no
+        child can be started.
         """
         order = {"content_type": content_type}
         async with self._borrowed() as child, self._cage.at_work(_DECODER, order, data) as document:

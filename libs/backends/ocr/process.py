@@ -96,7 +96,9 @@ class Child:
             async with asyncio.timeout(self._bounds.page_s):
                 reply = await self._said(message, files)
         except TimeoutError:
-            raise Failure("ocr_timed_out", "A page took too long to read", retryable=True) from None
+            told = f"A page took longer than {self._bounds.page_s:g} s to read"
+            detail = f"{told}: the file is too slow, and is charged; send it smaller, or in parts"
+            raise Failure("ocr_timed_out", detail, fault="caller") from None
         self.busy = False
         if "failure" in reply:
             raise Failure(**reply["failure"])

@@ -105,7 +105,7 @@ class Cog:
                 call.answered()  # a model that is slow is no container that is broken
                 await self._cancel(prediction_id)
                 detail = f"{self.name} took longer than {self.max_wait_s:g} s"
-                raise Failure("prediction_timed_out", detail, retryable=True) from None
+                raise Failure("prediction_timed_out", detail, retryable=True, fault="ours") from None
             if reply.status in (_FULL, _STILL_RUNS):
                 call.answered()
                 raise Unavailable(f"{self.name}:busy", f"{self.name} is busy", retry_in_s=_BUSY_S)

@@ -137,7 +137,7 @@ class Provider:
                 await self.server.cancel(made.prediction_id)
             await self._leave(watcher, number, made)
             detail = f"{self.name} took longer than {self.max_wait_s:g} s"
-            raise Failure("prediction_timed_out", detail, retryable=True)
+            raise Failure("prediction_timed_out", detail, retryable=True, fault="ours")
         await self._keep(watcher, number, made)
 
     async def _keep(self, watcher: Watcher, number: int, made: Made) -> None:

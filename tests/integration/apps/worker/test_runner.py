@@ -147,6 +147,36 @@ async def test_the_hard_limit_ends_an_attempt_and_the_soft_one_the_job(run_once:
     assert [job.status for job in (hard, soft)] == ["failed", "failed"]
 
 
+@pytest.mark.parametrize(
+    "limits", [{"timeout_s": 0.05, "soft_timeout_s": 1.0}, {"timeout_s": 1.0, "soft_timeout_s": 0.05}]
+)
+async def test_what_was_sent_and_is_too_slow_is_its_senders_cost_and_not_tried_again(
+    store: Store, run_once: RunOnce, limits: dict[str, float]
+) -> None:
+    job = await run_once(forever, **limits, slow_fault=lambda _wanted: "caller")
+    assert (job.status, job.failures, await paid(store, job)) == ("failed", 0, 3)
+    assert job.error is not None
+    assert "what was sent is too slow, and is charged" in job.error["detail"]
+    assert not job.error["retryable"]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"timeout_s": 0.05, "soft_timeout_s": 1.0}, {"timeout_s": 1.0, "soft_timeout_s": 0.05}]
+)
+async def test_where_we_are_too_slow_nobody_pays(store: Store, run_once: RunOnce, limits: dict[str, float]) -> None:
+    job = await run_once(forever, **limits, attempts_max=1)
+    assert (job.status, await paid(store, job)) == ("failed", 0)
+    assert job.error is not None
+    assert "not charged" in job.error["detail"]
+
+
+async def test_a_part_that_takes_too_long_within_a_handler_is_never_the_senders_fault(
+    store: Store, run_once: RunOnce
+) -> None:
+    job = await run_once(raising(TimeoutError()), attempts_max=1, slow_fault=lambda _wanted: "caller")
+    assert (job.status, await paid(store, job)) == ("failed", 0)
+
+
 async def test_a_handler_may_clean_up_at_its_soft_limit(run_once: RunOnce) -> None:
     seen: list[str | None] = []
 

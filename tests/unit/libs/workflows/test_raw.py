@@ -17,7 +17,7 @@ from libs.backends.comfyui.node_class import NodeClass
 from libs.embedded.comfyui_standin.nodes import validate
 from libs.workflows.classes import RawClasses
 from libs.workflows.flaw import Flaw
-from libs.workflows.raw import names_place, raw_units_of, read_raw, uploads_in
+from libs.workflows.raw import names_place, pictures_of_raw, read_raw, uploads_in
 from tests.fakes.graphs import ALLOWED, CLASSES, INFO, ODD, UPLOAD_ID, picture_graph, random_graph
 from tests.fakes.mutations import mutated
 from tests.run.profiles import examples
@@ -262,13 +262,13 @@ def test_without_node_classes_shape_links_and_names_of_classes_are_checked_all_t
 
 
 def test_a_picture_is_a_unit() -> None:
-    assert raw_units_of(picture_graph()) == 1
+    assert pictures_of_raw(picture_graph()) == 1
     sent = picture_graph()
     sent["5"]["inputs"]["batch_size"] = 3
     sent["10"] = {"class_type": "RepeatLatentBatch", "inputs": {"samples": ["5", 0], "amount": 2}}
     sent["3"]["inputs"]["latent_image"] = ["10", 0]
     sent["11"] = {"class_type": "PreviewImage", "inputs": {"images": ["8", 0]}}
-    assert raw_units_of(read(sent)[0]) == 12
+    assert pictures_of_raw(read(sent)[0]) == 12
 
 
 def test_what_is_made_cannot_be_multiplied_by_a_link() -> None:
@@ -299,7 +299,7 @@ def test_what_the_backend_converts_is_priced_and_run_converted(sent: Any) -> Non
     assert flaws == []
     assert found["5"]["inputs"]["batch_size"] == 4
     assert type(found["5"]["inputs"]["batch_size"]) is int
-    assert raw_units_of(found) == 4
+    assert pictures_of_raw(found) == 4
 
 
 @pytest.mark.parametrize("sent", ["4", 4.0, True, {"__value__": 4}, ["3", 0], None])

@@ -8,6 +8,7 @@ import pytest
 
 from libs.backends.submission import Submission
 from libs.embedded.comfyui_standin import Fault
+from libs.errors import Failure
 from libs.jobs.status import StopReason
 from tests.fakes.attempt import FakeAttempt, stop
 from tests.integration.libs.backends.comfyui.bench import Bench, until
@@ -134,6 +135,19 @@ async def test_what_takes_too_long_is_ended_at_the_backend(bench: Bench) -> None
     assert getattr(task.exception(), "code", None) == "backend_timeout"
     await until(lambda: bench.standin.prompts.remaining == 0)
     assert bench.standin.prompts.interrupts == [attempt.submissions[0].ref]
+
+
+async def test_what_waits_for_too_long_behind_others_is_not_told_to_be_slow(bench: Bench) -> None:
+    first = bench.attempt()
+    before = bench.run(first, steps=LONG)
+    await asyncio.wait_for(first.reported.wait(), 5)
+    bench.comfyui._timeout_s = 0.2
+    waiting = bench.run(bench.attempt(), steps=1)
+    await asyncio.wait({waiting})
+    failure = waiting.exception()
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.retryable, failure.fault) == ("backend_busy", True, "ours")
+    await stop(before, first, "canceled")
 
 
 async def test_a_submission_that_nobody_resumes_can_be_ended(bench: Bench) -> None:
