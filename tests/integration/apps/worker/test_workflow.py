@@ -178,7 +178,7 @@ async def test_a_graph_of_ones_own_is_bound_by_the_plan_and_the_list_of_classes(
     graph["5"]["inputs"]["batch_size"] = 5
     assert pointers(await grapher.post(PATH, {"graph": graph})) == {"#/graph": "over_plan_ceiling"}
     graph["5"]["inputs"]["batch_size"] = 2
-    graph["9"]["class_type"] = "SaveText"
+    graph["9"]["class_type"] = "SaveLatent"
     answer = await grapher.submit({"kind": "workflow", "input": {"graph": graph}})
     assert pointers(answer) == {"#/input/graph/9/class_type": "node_not_allowed"}
     graph["9"]["class_type"] = "SaveImage"

@@ -142,7 +142,7 @@ async def test_what_waits_for_too_long_behind_others_is_not_told_to_be_slow(benc
     before = bench.run(first, steps=LONG)
     await asyncio.wait_for(first.reported.wait(), 5)
     bench.comfyui._timeout_s = 0.2
-    waiting = bench.run(bench.attempt(), steps=1)
+    waiting = bench.run(bench.attempt("job_00000000000000000000000001"), steps=1)
     await asyncio.wait({waiting})
     failure = waiting.exception()
     assert isinstance(failure, Failure)
