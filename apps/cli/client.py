@@ -84,7 +84,7 @@ class Client:
                     async for event in _events(response.aiter_lines()):
                         last_id, breaks = event.id or last_id, 0
                         yield event
-                        if event.type == "done":
+                        if event.type in {"done", "gone"}:
                             return
             except httpx.TransportError as error:
                 breaks += 1

@@ -92,7 +92,7 @@ async def _forget_comparisons(store: Store, user_id: str) -> None:
 
 async def _forget_usage(store: Store, user: User) -> None:
     """Counters, ledger, shares and buckets: their names are known, so nothing is searched for."""
-    keys, tomorrow = store.keys, today() + timedelta(days=1)  # Redis's day may have begun before ours
+    keys, tomorrow = store.keys, await today(store) + timedelta(days=1)  # it may begin meanwhile
     names = [
         *[period.key(store, user.id) for period in days(tomorrow, DAYS_MAX + 2)],
         *[period.key(store, user.id) for period in months(tomorrow, MONTHS_MAX + 2)],

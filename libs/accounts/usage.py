@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Literal
 
 from libs.store.client import Store
@@ -18,6 +18,7 @@ Span = Literal["day", "month"]
 DAYS_MAX, MONTHS_MAX = 40, 13
 
 _EPOCH = date(1970, 1, 1)
+_DAY_S = 86_400  # POSIX days: a leap second is none of theirs
 _BY_KIND = "used:"
 
 
@@ -61,9 +62,9 @@ def months(last: date, count: int) -> list[Period]:
     return [Period("month", date(number // 12, number % 12 + 1, 1)) for number in numbers]
 
 
-def today() -> date:
-    """The day it is, in UTC."""
-    return datetime.now(UTC).date()
+async def today(store: Store) -> date:
+    """The day it is by Redis's clock, in UTC: units are counted on that one. Raises Unavailable."""
+    return _EPOCH + timedelta(days=int((await store.call("TIME"))[0]) // _DAY_S)
 
 
 async def read_usage(store: Store, user_id: str, periods: Sequence[Period]) -> list[Usage]:

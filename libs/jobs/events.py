@@ -2,7 +2,7 @@
 
 Event ids are the Redis stream's. A follower who gives the last id it saw misses nothing: subscribe first, then read
 the stream, then drop what was seen twice. A job that has not started has no stream; what it tells comes by
-subscription only, and a late follower reads the record.
+subscription only, and a late follower reads the record. Nothing comes after `done`, however the subscription was cut.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 
 from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.subscription import Subscription
 
-__all__ = ["Event", "EventHub", "Following", "SlowReaderError", "order_of"]
+__all__ = ["Event", "EventHub", "Following", "SlowReaderError", "id_before", "order_of"]
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 LAG_MAX = 256
 _REOPEN_S = 0.5
 _ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
+#: Ids that a reader remembers having told: as many as a stream keeps, and as may wait for the reader.
+_TOLD_MAX = 1_000 + LAG_MAX
+#: What was published before the reader's first event may be heard so long after it.
+_HEARD_LATE_MS = 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,37 @@ def order_of(event_id: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or 0)
 
 
+def id_before(event_id: str) -> str:
+    """The highest id that is lower."""
+    at_ms, number = order_of(event_id)
+    if number > 0:
+        return f"{at_ms}-{number - 1}"
+    return f"{at_ms - 1}-{2**64 - 1}" if at_ms > 0 else "0-0"
+
+
+class _Told:
+    """What a reader was told. Ids say what was told before; the order of them does not, for a clock may step back."""
+
+    def __init__(self, after: str) -> None:
+        self._after = self.last = order_of(after)
+        self._ids: dict[str, None] = {}
+
+    def is_news(self, event: Event) -> bool:
+        """Whether the event is to be told, which it is from now on."""
+        if event.id in self._ids or self._came_before(event):
+            return False
+        self._ids[event.id] = None
+        if len(self._ids) > _TOLD_MAX:
+            del self._ids[next(iter(self._ids))]
+        self.last = event.order
+        return True
+
+    def _came_before(self, event: Event) -> bool:
+        if event.type == "done":
+            return False  # whoever has seen the end does not ask
+        return event.order <= self._after and self._after[0] - event.order[0] <= _HEARD_LATE_MS
+
+
 class Following:
     """One reader of one job. Made by `EventHub.following`."""
 
@@ -80,26 +115,28 @@ class Following:
         A `gap` (data empty) says that the subscription was interrupted: what the stream holds has been told, but a job
         that never started has no stream, so look at its record. Raises SlowReaderError and Unavailable.
         """
-        seen = order_of(after)
-        async for event in self._replay(seen):
-            seen = event.order
+        told = _Told(after)
+        async with contextlib.aclosing(self._coming(told)) as coming:
+            async for event in coming:
+                if event.type == "gap" or told.is_news(event):
+                    yield event
+                if event.type == "done":
+                    return
+
+    async def _coming(self, told: _Told) -> AsyncGenerator[Event]:
+        """What the stream holds, and then whatever is heard; some of it twice."""
+        async for event in self._replay(told.last):
             yield event
-            if event.type == "done":
-                return
         while True:
             arrived = await self._arrived.get()
             if self._overrun:
                 raise SlowReaderError
-            if arrived is None:
-                async for event in self._replay(seen):
-                    seen = event.order
-                    yield event
-                yield Event(f"{seen[0]}-{seen[1]}", "gap", b"")
-            elif arrived.order > seen:
-                seen = arrived.order
+            if arrived is not None:
                 yield arrived
-                if arrived.type == "done":
-                    return
+                continue
+            async for event in self._replay(told.last):
+                yield event
+            yield Event("{}-{}".format(*told.last), "gap", b"")
 
     def hand(self, event: Event | None) -> None:
         """Called by the hub; None is an interruption."""

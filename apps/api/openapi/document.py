@@ -21,12 +21,12 @@ __all__ = ["openapi", "operation_id"]
 
 _JSON: Final = "application/json"
 _EVENTS: Final = "text/event-stream"
-#: Of each event; `data` is JSON, a job in `snapshot` and `done`.
+#: Of each event; `data` is JSON, a job in `snapshot` and `done`, its id alone in `gone`: it is there no more.
 _EVENT: Final = {
     "type": "object",
     "properties": {
         "id": {"type": "string", "pattern": "^[0-9]+-[0-9]+$"},
-        "event": {"enum": ["snapshot", "status", "progress", "log", "preview", "artifact", "done"]},
+        "event": {"enum": ["snapshot", "status", "progress", "log", "preview", "artifact", "done", "gone"]},
         "data": {"type": "string", "contentMediaType": _JSON},
     },
     "required": ["id", "event", "data"],

@@ -29,7 +29,7 @@ class StreamTokenRequest(Strict):
 
 
 async def follow_job(request: Request) -> Response:
-    """The job's events: the present state first, then everything as it happens, `done` last.
+    """The job's events: the present state first, then everything as it happens, `done` (or, vanished, `gone`) last.
 
     `Last-Event-ID` resumes behind an event; who has seen `done` gets 204, which ends a browser's reconnects.
     """

@@ -17,7 +17,7 @@ __all__ = ["ROUTES"]
 
 async def show_usage(request: Request) -> Response:
     """Units by day (the last 30) or month (the last 12), in all and by kind; `?by=&from=&to=`, as JSON or CSV."""
-    periods, as_csv = read_periods(request), wants_csv(request)
+    periods, as_csv = await read_periods(request), wants_csv(request)
     found = await read_usage(request.home, request.caller.user_id, periods)
     if as_csv:
         rows = [(one.period.name, kind, units) for one in found for kind, units in sorted(one.by_kind.items())]

@@ -24,12 +24,12 @@ _DATE = re.compile(r"(2\d{3})-(\d\d)-(\d\d)", re.ASCII)
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
 
-def read_periods(request: Request, *, default: Span = "day", default_count: int | None = None) -> list[Period]:
+async def read_periods(request: Request, *, default: Span = "day", default_count: int | None = None) -> list[Period]:
     """The periods that `?by=day|month&from=&to=` means, oldest first; refuses what lies further back than is kept."""
     by = request.query_params.get("by", default)
     if by not in ("day", "month"):
         raise bad_parameter("by", "One of: day, month")
-    last = _read_date(request, "to", by) or today()
+    last = _read_date(request, "to", by) or await today(request.resources.store)
     first = _read_date(request, "from", by)
     if first is not None and first > last:
         raise bad_parameter("from", "It lies behind `to`")

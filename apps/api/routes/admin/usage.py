@@ -26,7 +26,7 @@ _CSV_PAGE = 100
 
 async def list_page(request: Request) -> Response:
     """Users and what they used: this month, or `?by=&from=&to=`. As CSV it is all users at once."""
-    periods = read_periods(request, default="month", default_count=1)
+    periods = await read_periods(request, default="month", default_count=1)
     if wants_csv(request):
         return StreamingResponse(_csv(request, periods), media_type=CSV)
     wish = read_page(request)

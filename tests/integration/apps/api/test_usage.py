@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from libs.ids import new_id
+from libs.store.client import Store
 from tests.fakes.api import Api, bearer
 from tests.fakes.customers import JOBS, PICTURE, Customer, customer_of
 from tests.fakes.hands import end, start
@@ -52,6 +53,30 @@ async def test_what_was_used_counts_by_day_month_and_kind_and_what_was_refunded_
         "month": f"{TODAY:%Y-%m}", "units_used": 3, "units_held": None, "by_kind": {"generate": 3},
     }  # fmt: skip
     assert answer["units_used"] == 3
+
+
+@pytest.mark.parametrize(
+    "at", ["2026-11-30T23:59:59", "2026-12-01T00:00:00", "2028-02-29T12:00:00", "2027-01-01T00:00:00"]
+)
+async def test_the_day_it_is_is_the_one_that_admission_counts_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Redis's, whatever this process takes the time for."""
+    someone = await customer_of(api)
+    user_id = (await someone.me())["id"]
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    await put_usage(api, user_id, now.date(), generate=3)
+    call = Store.call
+
+    async def tell(store: Store, *command: Any) -> Any:
+        return [b"%d" % now.timestamp(), b"0"] if command == ("TIME",) else await call(store, *command)
+
+    monkeypatch.setattr(Store, "call", tell)
+    last = (await someone.get(USAGE)).json()["data"][-1]
+    assert (last["day"], last["units_used"]) == (at[:10], 3)
+    assert (await someone.get(f"{USAGE}?by=month")).json()["data"][-1]["month"] == at[:7]
+    page = (await api.http.get(ALL, headers=await api.admin())).json()
+    assert page["data"][0]["usage"][0]["month"] == at[:7]
 
 
 async def test_the_month_of_a_day_is_that_of_the_calendar(api: Api) -> None:
