@@ -1,7 +1,7 @@
 # `make` prints what there is. Everything runs in .venv, which `setup` makes with nothing but Python's own venv and pip.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check format bench faults flaky deploy-check audit sbom lock clean
+.PHONY: help setup demo up test check format bench faults flaky deploy-check audit sbom strict-s3 lock clean
 
 VENV := .venv
 READY := $(VENV)/.ready
@@ -63,6 +63,13 @@ sbom: $(READY)  ## list what the image holds, as CycloneDX, in build/sbom.json
 		--pyproject pyproject.toml --short-PURLs --output-reproducible --of JSON -o build/sbom.json deploy/image.lock
 	@echo "build/sbom.json"
 
+strict-s3: .venv-swift/.ready  ## the strict object store that some tests want, once (OpenStack Swift)
+
+.venv-swift/.ready: $(READY)
+	@$(VENV)/bin/python -m venv --clear .venv-swift
+	@.venv-swift/bin/python -m pip --quiet --disable-pip-version-check --no-input install swift==2.38.3 "setuptools<81"
+	@touch $@
+
 lock: $(READY)  ## resolve the dependencies anew (ARGS=--upgrade)
 	@$(PIP) install uv
 	@$(LOCK) --all-extras $(ARGS) -o requirements.lock pyproject.toml
@@ -70,7 +77,7 @@ lock: $(READY)  ## resolve the dependencies anew (ARGS=--upgrade)
 	@echo "hatchling>=1.27" | $(LOCK) --constraint requirements.lock -o deploy/build.lock -
 
 clean:  ## remove the environment and every cache; data folders stay
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+	@rm -rf $(VENV) .venv-swift .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 	@find apps libs tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment that works is kept and brought up to date; any other is made anew.

@@ -166,6 +166,18 @@ class Metrics:
             registry=registry,
         )
         self.uploads = Counter("arqade_uploads", "Uploads by what became of them", ("status",), registry=registry)
+        self.strays = Counter(
+            "arqade_upload_strays",
+            "Objects that upload URLs wrote and nobody had announced, removed: late, oversize, parts, copy",
+            ("what",),
+            registry=registry,
+        )
+        self.stray_bytes = Counter(
+            "arqade_upload_stray_bytes",
+            "Bytes of what upload URLs wrote and nobody had announced, removed",
+            ("what",),
+            registry=registry,
+        )
         self.storage = Gauge(
             "arqade_stored_bytes", "Bytes of uploads and artifacts that users have stored", registry=registry
         )

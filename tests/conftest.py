@@ -14,6 +14,7 @@ import pytest
 from libs.store.client import Store
 from tests.run import profiles
 from tests.servers import RedisServer, S3Server, open_store, redis_server, s3_server
+from tests.strict import strict_server
 from tests.system import System, running_system
 
 __all__ = ["RedisServer", "S3Server", "redis_server", "s3_server"]
@@ -64,6 +65,20 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """The session's S3 server. Its bucket is shared: use names of your own."""
     with s3_server(tmp_path_factory.mktemp("s3 session")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def strict_s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """The session's strict S3 server; its bucket is shared."""
+    with strict_server(tmp_path_factory.mktemp("strict s3 session")) as server:
+        yield server
+
+
+@pytest.fixture(params=["s3", "strict_s3"], ids=["embedded", "strict"])
+def each_s3(request: pytest.FixtureRequest) -> S3Server:
+    """One S3 server after the other. The bucket of the strict one is made by whoever opens it."""
+    server: S3Server = request.getfixturevalue(request.param)
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from apps.worker.turns import Turns
 from libs.accounts.erase import erase_some
+from libs.artifacts.looks import look_at_uploads
 from libs.artifacts.objects import Objects
 from libs.artifacts.uploads import expire_uploads
 from libs.jobs.lifecycle import sweep
@@ -47,10 +48,18 @@ class Sweeper:
         mended, self._next_user = await mend_sets(self._store, self._next_user)
         if mended:
             log.warning("%d members of users' sets stood for no job and were taken out", mended)
-        self._metrics.uploads.labels("expired").inc(await expire_uploads(self._store, self._objects))
+        await self._sweep_uploads()
         with suppress(TimeoutError):  # the next sweep goes on from there
             async with asyncio.timeout(_ERASE_S_MAX):
                 await erase_some(self._store, self._objects)
+
+    async def _sweep_uploads(self) -> None:
+        strays = await look_at_uploads(self._store, self._objects)
+        for what, count in strays.objects.items():
+            log.warning("%d objects of uploads, %d bytes, were %s and were removed", count, strays.bytes[what], what)
+            self._metrics.strays.labels(what).inc(count)
+            self._metrics.stray_bytes.labels(what).inc(strays.bytes[what])
+        self._metrics.uploads.labels("expired").inc(await expire_uploads(self._store, self._objects))
 
     async def _sweep_queue(self, queue: str) -> None:
         offset = 0

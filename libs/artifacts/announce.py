@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from libs.artifacts.arrival import UPLOAD_TYPES
-from libs.artifacts.multipart import part_bytes_of
+from libs.artifacts.looks import LOOK_EVERY_S
+from libs.artifacts.multipart import part_sizes
 from libs.artifacts.names import clean_filename
 from libs.artifacts.objects import URL_TTL_S_MAX, Objects
 from libs.artifacts.scripts import CREATE_UPLOAD, DISCARD_UPLOAD
@@ -36,11 +37,14 @@ async def create_upload(
     pending_max: int = PENDING_UPLOADS_MAX,
     stored_max: int | None = None,
     in_parts: bool = False,
+    look_after_s: int = LOOK_EVERY_S,
 ) -> tuple[Upload, tuple[str, ...]]:
-    """A pending upload and the URL to PUT its bytes to, which works for `url_ttl_s` (a week at most).
+    """A pending upload and the URL to PUT its bytes to, with the headers of `upload_headers`, for `url_ttl_s` (a week
+    at most). A store that checks what was signed takes just the size and type that were announced.
 
     `in_parts`: one URL for each part of `part_bytes_of(size_bytes)`, in order. `stored_max` is how many bytes its user
-    may store in all. Raises Refusal (422, or 429 with too many pending ones or too much stored) and Unavailable.
+    may store in all. `look_after_s` is 0 where the URL is given to nobody. Raises Refusal (422, or 429 with too many
+    pending ones or too much stored) and Unavailable.
     """
     filename, content_type = _checked(filename, content_type, size_bytes, bytes_max)
     if not in_parts and size_bytes > SINGLE_PUT_BYTES_MAX:
@@ -57,6 +61,7 @@ async def create_upload(
             url_ttl_s * 1_000,
             pending_max,
             -1 if stored_max is None else stored_max,
+            look_after_s * 1_000,
         ],
     )
     if reply[0] == b"storage_exceeded":
@@ -68,20 +73,27 @@ async def create_upload(
     upload = Upload(upload_id, user_id, filename, content_type, size_bytes, "pending", created, expires)
     if in_parts:
         return await _begin(store, objects, upload, url_ttl_s)
-    return upload, (objects.presigned_put(upload.object_name, url_ttl_s),)
+    url = objects.presigned_put(
+        upload.arrival_name, url_ttl_s, content_type=upload.content_type, size_bytes=upload.size_bytes
+    )
+    return upload, (url,)
 
 
 async def _begin(store: Store, objects: Objects, upload: Upload, url_ttl_s: int) -> tuple[Upload, tuple[str, ...]]:
     """Begin what is sent in parts. Its record is there before: what is begun and not noted has no parts and no URL."""
     try:
-        begun = await objects.begin_parts(upload.object_name)
+        begun = await objects.begin_parts(upload.arrival_name, upload.content_type)
     except Unavailable:
         await store.run(DISCARD_UPLOAD, args=[upload.id, upload.user_id])
         raise
     await store.call("HSET", store.keys.upload + upload.id, "multipart", begun)
-    count = -(-upload.size_bytes // part_bytes_of(upload.size_bytes))
-    urls = [objects.presigned_part(upload.object_name, begun, at + 1, url_ttl_s) for at in range(count)]
-    return replace(upload, multipart=begun), tuple(urls)
+    urls = tuple(
+        objects.presigned_part(
+            upload.arrival_name, begun, number, url_ttl_s, content_type=upload.content_type, size_bytes=size
+        )
+        for number, size in enumerate(part_sizes(upload.size_bytes), start=1)
+    )
+    return replace(upload, multipart=begun), urls
 
 
 def _checked(filename: str, content_type: str, size_bytes: int, bytes_max: int) -> tuple[str, str]:

@@ -10,11 +10,14 @@ from libs.artifacts.objects import Digest, Objects
 from libs.artifacts.sniff import refine, sniff
 from libs.errors import Failure, invalid
 from libs.limits import PIXELS_MAX
+from libs.spool import Content
 
-__all__ = ["UPLOAD_TYPES", "Arrived", "CountPages", "examine"]
+__all__ = ["INSPECTED_BYTES", "UPLOAD_TYPES", "Arrived", "CountPages", "Fetch", "check_size", "examine"]
 
+#: Fetches a file when there is room for it, to disk when it is large.
+Fetch = Callable[[], Awaitable[Content]]
 #: Tells how many pages a PDF has, None where it cannot; raises Failure for what is none.
-CountPages = Callable[[bytes], Awaitable[int | None]]
+CountPages = Callable[[Fetch], Awaitable[int | None]]
 
 #: What may be uploaded; JSON lines are a batch's items.
 UPLOAD_TYPES = frozenset(
@@ -23,6 +26,8 @@ UPLOAD_TYPES = frozenset(
 
 #: Enough for the header of any picture that a camera or a program writes, thumbnails and colour profiles included.
 _HEAD_BYTES = 1024 * 1024
+#: What looking at an upload holds in memory, however large it is: its head, twice while it grows, and a piece of it.
+INSPECTED_BYTES = 2 * _HEAD_BYTES + 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +49,22 @@ async def examine(
     facts = await objects.stat(name)
     if facts is None:
         return None
-    _check_size(facts.size_bytes, size_bytes)
+    check_size(facts.size_bytes, size_bytes)
     try:
         digest = await objects.digest(name, bytes_max=size_bytes, head_bytes=_HEAD_BYTES)
     except ValueError:  # another PUT came between
         raise invalid("#/size_bytes", "the object changed while it was read", "wrong_size") from None
     if digest is None:
         return None
-    _check_size(digest.size_bytes, size_bytes)
+    check_size(digest.size_bytes, size_bytes)
     _check_type(refine(sniff(digest.head), content_type), content_type)
     if content_type == "application/pdf" and count_pages is not None:
         return Arrived(content_type, digest.sha256, await _pdf_pages(objects, name, digest, count_pages))
     return Arrived(content_type, digest.sha256, await _page_count(objects, name, content_type, digest))
 
 
-def _check_size(arrived: int, declared: int) -> None:
+def check_size(arrived: int, declared: int) -> None:
+    """Raises Refusal (422) when they differ."""
     if arrived != declared:
         raise invalid("#/size_bytes", f"{declared} bytes were declared and {arrived} arrived", "wrong_size")
 
@@ -69,9 +75,11 @@ def _check_type(arrived: str, declared: str) -> None:
 
 
 async def _pdf_pages(objects: Objects, name: str, digest: Digest, count_pages: CountPages) -> int | None:
+    async def fetch() -> Content:
+        return await objects.spool(name, bytes_max=digest.size_bytes) or b""
+
     try:
-        data = await objects.get(name, bytes_max=digest.size_bytes)
-        return await count_pages(data or b"")
+        return await count_pages(fetch)
     except ValueError:  # another PUT came between
         raise invalid("#/size_bytes", "the object changed while it was read", "wrong_size") from None
     except Failure as failure:

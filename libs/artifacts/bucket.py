@@ -5,7 +5,9 @@ Rules that an operator has set are left alone; a store without such rules (rclon
 
 from __future__ import annotations
 
+import hashlib
 import logging
+from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from xml.sax.saxutils import escape
 
@@ -13,6 +15,8 @@ from minio import Minio
 from minio.commonconfig import ENABLED, Filter
 from minio.error import MinioException, S3Error
 from minio.lifecycleconfig import Expiration, LifecycleConfig, Rule
+
+from libs.artifacts.requests import Requests
 
 __all__ = ["make_ready"]
 
@@ -22,15 +26,16 @@ _log = logging.getLogger(__name__)
 _MADE_BY_ANOTHER = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists", "OperationAborted"})
 
 
-def make_ready(client: Minio, bucket: str, origins: Sequence[str], expire_days: Mapping[str, int]) -> None:
+def make_ready(client: Minio, requests: Requests, origins: Sequence[str], expire_days: Mapping[str, int]) -> None:
     """Make the bucket if it is missing, then try the two rules; raises what minio-py raises for the first part.
 
     `origins` may PUT from browsers. `expire_days` says after how many days the store itself removes the objects
     whose names begin with a prefix: a safety net under our own sweep, so let it be longer than any retention.
     """
+    bucket = requests.address.bucket
     _make_if_missing(client, bucket)
     if origins:
-        _attempt("cross-origin rule", lambda: _allow_origins(client, bucket, origins))
+        _attempt("cross-origin rule", lambda: _allow_origins(requests, origins))
     if expire_days:
         _attempt("lifecycle rule", lambda: _expire(client, bucket, expire_days))
 
@@ -53,9 +58,9 @@ def _attempt(what: str, change: Callable[[], None]) -> None:
         _log.info("the object store takes no %s (%s)", what, getattr(refused, "code", type(refused).__name__))
 
 
-def _allow_origins(client: Minio, bucket: str, origins: Sequence[str]) -> None:
+def _allow_origins(requests: Requests, origins: Sequence[str]) -> None:
     try:
-        present = client._execute("GET", bucket, query_params={"cors": ""}).data  # noqa: SLF001  # minio-py has no call for it
+        present = requests.send("GET", query={"cors": ""})
     except S3Error as missing:
         if missing.code != "NoSuchCORSConfiguration":
             raise
@@ -66,7 +71,8 @@ def _allow_origins(client: Minio, bucket: str, origins: Sequence[str]) -> None:
     methods = "".join(f"<AllowedMethod>{method}</AllowedMethod>" for method in ("PUT", "GET", "HEAD"))
     rule = f"{allowed}{methods}<AllowedHeader>*</AllowedHeader><ExposeHeader>ETag</ExposeHeader>"
     body = f"<CORSConfiguration><CORSRule>{rule}</CORSRule></CORSConfiguration>".encode()
-    client._execute("PUT", bucket, body=body, query_params={"cors": ""})  # noqa: SLF001  # minio-py has no call for it
+    digest = b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()  # which S3 wants here
+    requests.send("PUT", query={"cors": ""}, headers={"Content-MD5": digest}, body=body)
 
 
 def _expire(client: Minio, bucket: str, expire_days: Mapping[str, int]) -> None:

@@ -55,8 +55,9 @@ async def store_inline(
         bytes_max=len(data),
         pending_max=_PENDING_MAX,
         stored_max=stored_max,
+        look_after_s=0,
     )
-    await objects.put(upload.object_name, data, content_type)
+    await objects.put(upload.arrival_name, data, content_type)
     sha256 = hashlib.sha256(data).hexdigest()
     found = ("sha256", sha256, "pages", "1")
     status = await store.run(SETTLE_UPLOAD, args=[upload.id, user_id, "completed", kept_s * 1_000, *found])

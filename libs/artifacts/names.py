@@ -17,7 +17,9 @@ __all__ = [
     "batch_prefix",
     "clean_filename",
     "job_prefix",
+    "kept_upload_name",
     "upload_name",
+    "upload_prefix",
 ]
 
 _FILENAME_CHARS_MAX = 255
@@ -53,9 +55,19 @@ def artifact_name(prefix: str, index: int, sha256: str, extension: str) -> str:
     return f"{prefix}{index}-{sha256[:_SHA_CHARS]}.{extension}"
 
 
+def upload_prefix(user_id: str, upload_id: str, created_at_ms: int) -> str:
+    """What the names of all objects of an upload begin with."""
+    return f"{user_id}/{_day(created_at_ms)}/{upload_id}/"
+
+
 def upload_name(user_id: str, upload_id: str, created_at_ms: int) -> str:
     """The object that an upload's presigned URL writes."""
-    return f"{user_id}/{_day(created_at_ms)}/{upload_id}/original"
+    return f"{upload_prefix(user_id, upload_id, created_at_ms)}original"
+
+
+def kept_upload_name(prefix: str, kept: str) -> str:
+    """The object that an upload's bytes are kept as: no URL writes to it, and no two attempts make the same."""
+    return f"{prefix}kept-{kept}"
 
 
 def batch_prefix(user_id: str, batch_id: str, made_at_ms: int) -> str:

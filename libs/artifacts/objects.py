@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from time import monotonic
@@ -23,32 +23,32 @@ from minio import Minio
 from minio.commonconfig import CopySource
 from minio.deleteobjects import DeleteObject
 from minio.error import MinioException
-from minio.helpers import ObjectWriteResult
+from minio.helpers import ObjectWriteResult, check_bucket_name
 from urllib3.exceptions import HTTPError
 
 from libs.artifacts import multipart
+from libs.artifacts.address import Address
 from libs.artifacts.bucket import make_ready
 from libs.artifacts.chain import Chain
-from libs.artifacts.multipart import Parts
-from libs.artifacts.names import attachment
+from libs.artifacts.multipart import Part, Parts
 from libs.artifacts.outage import as_unavailable, found
 from libs.artifacts.pool import ObjectPool
+from libs.artifacts.presigner import URL_TTL_S_MAX, Presigner
+from libs.artifacts.requests import Requests
+from libs.artifacts.signature import Signer
 from libs.errors import Unavailable
-from libs.spool import Content, Spool, chunks_of
+from libs.spool import Content, Spool, Spooler, chunks_of
 
 __all__ = ["URL_TTL_S_MAX", "Digest", "ObjectFacts", "Objects"]
 
-#: Signature Version 4 signs no URL for longer than a week.
-URL_TTL_S_MAX = 7 * 86_400
-
 _CHUNK_BYTES = 64 * 1024
 _PART_BYTES_MIN = 5 * 1024 * 1024
+_SPOOLED_FROM_BYTES = 1024 * 1024
 _CHAINED_PART_BYTES = 8 * 1024 * 1024
 _TRANSFER_S_MAX = 120.0
 _PROBE_S = 4.0
 _PROBE_READ_S = 1.5
 _REMOVED_AT_ONCE = 1_000
-_ENDPOINT = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>(?:[\w.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)/?", re.ASCII)
 _MD5 = re.compile(r"[0-9a-f]{32}")
 #: What S3 calls an object that came in parts: the MD5 of the parts' MD5s, and how many they were.
 _MD5_OF_PARTS = re.compile(r"[0-9a-f]{32}-[0-9]+")
@@ -102,26 +102,29 @@ class Objects:
         expire_days: Mapping[str, int] | None = None,
     ) -> None:
         """Connect to nothing yet; raises ValueError when an endpoint, the region or the bucket's name is malformed."""
+        check_bucket_name(bucket, s3_check=True)
+        address = Address.of(endpoint, bucket, region, use_ssl=use_ssl)
+        public = Address.of(public_endpoint or endpoint, bucket, region, use_ssl=use_ssl)
+        signer = Signer(access_key, secret_key, region)
 
-        def client(address: str, pool: ObjectPool) -> Minio:
-            host, secure = _host_of(address, use_ssl=use_ssl)
-            # With a region given, minio-py asks nobody for it, and signing a URL is pure computing.
-            return Minio(host, access_key, secret_key, secure=secure, region=region, http_client=pool)
+        def client(pool: ObjectPool) -> Minio:
+            # With a region given, minio-py asks nobody for it.
+            return Minio(address.host, access_key, secret_key, secure=address.secure, region=region, http_client=pool)
 
         self.bucket = bucket
         self.is_public = public_endpoint is not None
         self._pools = (ObjectPool(connections), ObjectPool(1, read_s=_PROBE_READ_S, retries=0))
-        self._client = client(endpoint, self._pools[0])
-        self._probe = client(endpoint, self._pools[1])
-        self._public = client(public_endpoint or endpoint, self._pools[1])
+        self._client = client(self._pools[0])
+        self._probe = client(self._pools[1])
+        self._requests = Requests(address, signer, self._pools[0])
+        self._urls = Presigner(public, signer)
         self._limiter = CapacityLimiter(connections)
         self._probe_limiter = CapacityLimiter(1)
         self._rules = (tuple(browser_origins), dict(expire_days or {}))
-        self.presigned_get("probe", 1, filename="probe", content_type="text/plain")
 
     async def open(self) -> None:
         """Make the bucket if it is missing, and try the rules that the store may not know."""
-        await self._run(lambda: make_ready(self._client, self.bucket, *self._rules))
+        await self._run(lambda: make_ready(self._client, self._requests, *self._rules))
 
     def close(self) -> None:
         """Close the connections that are idle."""
@@ -147,6 +150,10 @@ class Objects:
         Raises ValueError, having read no more than that, when it would be more than `bytes_max`.
         """
         return await self._run(lambda: found(lambda: b"".join(self._chunks(name, bytes_max, offset, length))))
+
+    async def spool(self, name: str, *, bytes_max: int) -> Content | None:
+        """An object, on disk unless it is small; None when there is none, ValueError beyond `bytes_max`."""
+        return await self._run(lambda: found(lambda: self._spool(name, bytes_max)))
 
     async def digest(self, name: str, *, bytes_max: int, head_bytes: int) -> Digest | None:
         """Read an object through without keeping it; None when there is none, ValueError beyond `bytes_max`."""
@@ -197,32 +204,33 @@ class Objects:
 
     def presigned_get(self, name: str, ttl_s: int, *, filename: str, content_type: str) -> str:
         """A URL that downloads an object as a file of that name and type, whatever the store believes it is."""
-        answer = {"response-content-disposition": attachment(filename), "response-content-type": content_type}
-        ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
-        return self._public.get_presigned_url("GET", self.bucket, name, expires=ttl, response_headers=dict(answer))
+        return self._urls.get(name, ttl_s, filename=filename, content_type=content_type)
 
-    def presigned_put(self, name: str, ttl_s: int) -> str:
-        """A URL that writes an object. It limits neither size nor type: check what has arrived."""
-        ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
-        return self._public.get_presigned_url("PUT", self.bucket, name, expires=ttl)
+    def presigned_put(self, name: str, ttl_s: int, *, content_type: str, size_bytes: int) -> str:
+        """A URL that writes an object, with the headers of `upload_headers`: just that size and type."""
+        return self._urls.put(name, ttl_s, content_type=content_type, size_bytes=size_bytes)
 
-    async def begin_parts(self, name: str) -> str:
+    async def begin_parts(self, name: str, content_type: str) -> str:
         """Begin an object that is sent in parts; the store's id of that beginning."""
-        return await self._run(lambda: multipart.begin(self._client, self.bucket, name))
+        return await self._run(lambda: multipart.begin(self._requests, name, content_type))
+
+    async def list_parts(self, name: str, begun: str) -> tuple[Part, ...] | None:
+        """The parts that have arrived; None when the store knows of no such beginning."""
+        return await self._run(lambda: multipart.list_parts(self._requests, name, begun))
 
     async def put_together(self, name: str, begun: str, size_bytes: int) -> Parts | None:
         """Make an object of its parts once all have arrived; see `libs.artifacts.multipart`."""
-        return await self._run(lambda: multipart.put_together(self._client, self.bucket, name, begun, size_bytes))
+        return await self._run(lambda: multipart.put_together(self._requests, name, begun, size_bytes))
 
     async def abort_parts(self, name: str, begun: str) -> None:
         """Give up an object that is sent in parts; again is fine."""
-        await self._run(lambda: multipart.abort(self._client, self.bucket, name, begun))
+        await self._run(lambda: multipart.abort(self._requests, name, begun))
 
-    def presigned_part(self, name: str, begun: str, number: int, ttl_s: int) -> str:
-        """A URL that writes one part, counted from 1."""
-        which = {"partNumber": str(number), "uploadId": begun}
-        ttl = timedelta(seconds=min(ttl_s, URL_TTL_S_MAX))
-        return self._public.get_presigned_url("PUT", self.bucket, name, expires=ttl, extra_query_params=dict(which))
+    def presigned_part(
+        self, name: str, begun: str, number: int, ttl_s: int, *, content_type: str, size_bytes: int
+    ) -> str:
+        """A URL that writes one part, counted from 1, of just that size."""
+        return self._urls.part(name, begun, number, ttl_s, content_type=content_type, size_bytes=size_bytes)
 
     # Below this line everything runs in a thread.
 
@@ -300,6 +308,13 @@ class Objects:
             response.close()
             response.release_conn()
 
+    def _spool(self, name: str, bytes_max: int) -> Content:
+        spooler = Spooler(_SPOOLED_FROM_BYTES)
+        with closing(self._chunks(name, bytes_max)) as chunks:
+            for chunk in chunks:
+                spooler.write(chunk)
+        return spooler.content()
+
     def _digest(self, name: str, bytes_max: int, head_bytes: int) -> Digest:
         sha256, size, head = hashlib.sha256(), 0, bytearray()
         with closing(self._chunks(name, bytes_max)) as chunks:
@@ -333,10 +348,3 @@ class Objects:
 def _etag_of_parts(spool: Spool) -> str:
     digests = [hashlib.md5(part, usedforsecurity=False).digest() for part in chunks_of(spool, _CHAINED_PART_BYTES)]
     return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
-
-
-def _host_of(endpoint: str, *, use_ssl: bool) -> tuple[str, bool]:
-    parts = _ENDPOINT.fullmatch(endpoint)
-    if parts is None:
-        raise ValueError(f"an S3 endpoint is host, host:port or a URL without a path, not {endpoint!r}")
-    return parts["host"], parts["scheme"] == "https" if parts["scheme"] else use_ssl

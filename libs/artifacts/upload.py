@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from libs.artifacts.names import upload_name
+from libs.artifacts.names import kept_upload_name, upload_name, upload_prefix
 from libs.errors import Refusal
 from libs.ids import is_id
 from libs.store.client import Store
@@ -33,7 +33,8 @@ class Upload:
 
     `expires_at_ms` is when a pending upload's URL lapses, or until when a completed upload is kept. `page_count` is
     known of completed pictures. `refusal` is what a refused one was told: pointer, detail, code.
-    `multipart` is the store's id of what is sent in parts.
+    `multipart` is the store's id of what is sent in parts, `kept` names the object that it was completed to.
+    `is_completing`: somebody is at it, or was until lately.
     """
 
     id: str
@@ -48,11 +49,23 @@ class Upload:
     page_count: int | None = None
     refusal: tuple[str, str, str] | None = None
     multipart: str | None = None
+    kept: str | None = None
+    is_completing: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """What the names of all its objects begin with."""
+        return upload_prefix(self.user_id, self.id, self.created_at_ms)
+
+    @property
+    def arrival_name(self) -> str:
+        """Where its URL writes."""
+        return upload_name(self.user_id, self.id, self.created_at_ms)
 
     @property
     def object_name(self) -> str:
-        """Where its bytes lie."""
-        return upload_name(self.user_id, self.id, self.created_at_ms)
+        """Where its bytes lie: uploads that were completed before there were two places lie where they arrived."""
+        return kept_upload_name(self.prefix, self.kept) if self.kept else self.arrival_name
 
 
 async def find_upload(store: Store, user_id: str, upload_id: str) -> Upload | None:
@@ -92,4 +105,6 @@ def _read(upload_id: str, record: Mapping[str, str]) -> Upload:
         page_count=int(record["pages"]) if "pages" in record else None,
         refusal=(record["refused_pointer"], record["refused_detail"], record["refused_code"]) if refused else None,
         multipart=record.get("multipart"),
+        kept=record.get("kept"),
+        is_completing="completing" in record,
     )

@@ -5,8 +5,9 @@
        ├──complete, not as declared──▶ refused
        └──never completed, discarded──────┘
 
-A presigned URL limits neither size nor type, so what arrived is looked at when the caller says that it is complete.
-The URL outlives that moment; the SHA-256 found then is checked again whenever the file is read.
+A URL is signed for one size and one type; still what arrived is looked at when the caller says that it is complete, for
+a store may check nothing. The URL outlives that moment, so what is looked at is a copy under a name that no URL writes
+to, and that copy is what is kept. The SHA-256 found then is checked again whenever the file is read.
 """
 
 from __future__ import annotations
@@ -14,10 +15,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import secrets
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 
-from libs.artifacts.arrival import Arrived, CountPages, examine
+from libs.artifacts.arrival import INSPECTED_BYTES, Arrived, CountPages, check_size, examine
+from libs.artifacts.completing import turn_to_complete
 from libs.artifacts.multipart import PartsError
-from libs.artifacts.names import upload_name
+from libs.artifacts.names import kept_upload_name, upload_name, upload_prefix
 from libs.artifacts.objects import Objects
 from libs.artifacts.scripts import (
     DISCARD_UPLOAD,
@@ -59,14 +64,20 @@ async def complete_upload(
     *,
     kept_s: int = COMPLETED_KEPT_S,
     count_pages: CountPages | None = None,
+    room: Callable[[int], AbstractContextManager[object]] = nullcontext,
 ) -> Upload:
     """Look at what has arrived, and settle the upload: completed, or refused and removed. May be repeated.
 
-    Raises Refusal: 404, 409 while nothing has arrived and when it has expired, 422 when it is not as declared.
+    One request does so at a time; others wait for what it finds. Raises Refusal: 404, 409 while nothing has arrived,
+    when it has expired, and when somebody else has been at it for long; 422 when it is not as declared. `room` counts
+    what is held in memory meanwhile, and may refuse.
     """
     upload = await load_upload(store, user_id, upload_id)
     if upload.status == "pending":
-        await _settle(store, objects, upload, kept_s, count_pages)
+        async with turn_to_complete(store, upload) as ours:
+            if ours:
+                with room(INSPECTED_BYTES):
+                    await _settle(store, objects, upload, kept_s, count_pages)
         upload = await load_upload(store, user_id, upload_id)
     if upload.refusal is not None:
         raise invalid(*upload.refusal)
@@ -78,12 +89,12 @@ async def complete_upload(
 async def discard_upload(store: Store, objects: Objects, user_id: str, upload_id: str) -> None:
     """Remove an upload, whatever is going to ask for it; again is fine. Raises Refusal (404) and Unavailable.
 
-    A URL that still works may write the object once more: the sweep removes that when the URL has lapsed.
+    A URL that still works may write the object once more: the sweep looks for that until it has lapsed.
     """
     upload = await load_upload(store, user_id, upload_id)
     if await store.run(DISCARD_UPLOAD, args=[upload.id, user_id]) == b"not_found":
         raise not_found()
-    await _remove_if_possible(objects, upload.object_name, upload.multipart)
+    await _remove_if_possible(objects, upload)
 
 
 async def retain_upload(store: Store, user_id: str, upload_id: str, kept_s: int) -> None:
@@ -125,36 +136,52 @@ async def expire_uploads(store: Store, objects: Objects, *, limit: int = _SWEPT_
     """
     due = [word.decode() for word in await store.run(EXPIRE_UPLOADS, args=[limit])]
     for upload_id, user_id, created, begun in zip(due[::4], due[1::4], due[2::4], due[3::4], strict=True):
-        await _remove(objects, upload_name(user_id, upload_id, int(created)), begun)
+        if begun:
+            await objects.abort_parts(upload_name(user_id, upload_id, int(created)), begun)
+        await objects.remove_all(upload_prefix(user_id, upload_id, int(created)))
         await store.run(RELEASE_UPLOAD, args=[upload_id, user_id, _EPITAPH_MS])
     return len(due) // 4
 
 
 async def _settle(store: Store, objects: Objects, upload: Upload, kept_s: int, count_pages: CountPages | None) -> None:
     """Settle it by what has arrived; whoever comes second changes nothing."""
-    found: dict[str, str]
+    kept, found = secrets.token_hex(8), dict[str, str]()
     try:
-        if upload.multipart is not None:
-            await _put_together(objects, upload, upload.multipart)
-        arrived = await examine(
-            objects,
-            upload.object_name,
-            content_type=upload.content_type,
-            size_bytes=upload.size_bytes,
-            count_pages=count_pages,
-        )
+        arrived = await _take_over(objects, upload, kept_upload_name(upload.prefix, kept), count_pages)
     except Refusal as refusal:
-        if refusal.code == "conflict":
+        if refusal.code != "validation_failed":
             raise
         status, found = "refused", _refused(refusal)
     else:
-        if arrived is None:
-            raise Refusal("conflict", "the file has not arrived: PUT it to the URL first")
-        status, found = "completed", _completed(arrived)
+        status, found = "completed", {**_completed(arrived), "kept": kept}
     words = [word for field in found.items() for word in field]
     now = await store.run(SETTLE_UPLOAD, args=[upload.id, upload.user_id, status, kept_s * 1_000, *words])
-    if now == b"refused":
-        await _remove_if_possible(objects, upload.object_name, upload.multipart)
+    if (now, status) == (b"completed", "completed"):
+        await _remove_arrival_if_possible(objects, upload)
+    elif now != b"completed":
+        await _remove_if_possible(objects, upload)
+
+
+async def _take_over(objects: Objects, upload: Upload, target: str, count_pages: CountPages | None) -> Arrived:
+    """Copy what has arrived to where nobody writes any more, and look at it there."""
+    if upload.multipart is not None:
+        await _put_together(objects, upload, upload.multipart)
+    facts = await objects.stat(upload.arrival_name)
+    if facts is None:
+        raise _not_there()
+    check_size(facts.size_bytes, upload.size_bytes)
+    if not await objects.copy(upload.arrival_name, target):
+        raise _not_there()
+    arrived = await examine(
+        objects, target, content_type=upload.content_type, size_bytes=upload.size_bytes, count_pages=count_pages
+    )
+    if arrived is None:
+        raise Unavailable("objects", "the object store did not keep what it copied")
+    return arrived
+
+
+def _not_there() -> Refusal:
+    return Refusal("conflict", "the file has not arrived: PUT it to the URL first")
 
 
 async def _put_together(objects: Objects, upload: Upload, begun: str) -> None:
@@ -164,10 +191,10 @@ async def _put_together(objects: Objects, upload: Upload, begun: str) -> None:
     """
     try:
         try:
-            parts = await objects.put_together(upload.object_name, begun, upload.size_bytes)
+            parts = await objects.put_together(upload.arrival_name, begun, upload.size_bytes)
         except Unavailable:
             await asyncio.sleep(random.uniform(0, _AGAIN_S_MAX))
-            parts = await objects.put_together(upload.object_name, begun, upload.size_bytes)
+            parts = await objects.put_together(upload.arrival_name, begun, upload.size_bytes)
     except PartsError as wrong:
         raise invalid("#/size_bytes", str(wrong), "wrong_parts") from None
     if parts is not None and not parts.whole:
@@ -184,17 +211,16 @@ def _refused(refusal: Refusal) -> dict[str, str]:
     return {f"refused_{member}": refusal.errors[0][member] for member in ("pointer", "detail", "code")}
 
 
-async def _remove(objects: Objects, name: str, begun: str | None) -> None:
-    if begun:
-        await objects.abort_parts(name, begun)
-    await objects.remove(name)
+async def _remove_arrival_if_possible(objects: Objects, upload: Upload) -> None:
+    with suppress(Unavailable):  # the sweep looks for it until the URL has lapsed
+        await objects.remove(upload.arrival_name)
 
 
-async def _remove_if_possible(objects: Objects, name: str, begun: str | None) -> None:
-    try:
-        await _remove(objects, name, begun)
-    except Unavailable:
-        return  # the sweep does it, once the URL has lapsed
+async def _remove_if_possible(objects: Objects, upload: Upload) -> None:
+    with suppress(Unavailable):  # the same
+        if upload.multipart is not None:
+            await objects.abort_parts(upload.arrival_name, upload.multipart)
+        await objects.remove_all(upload.prefix)
 
 
 def _failed(code: str, detail: str) -> Failure:

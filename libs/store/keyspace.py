@@ -150,6 +150,9 @@ HEADS: dict[str, Head] = {
     # files and backends
     "upload": Head("upload:", "upload", "HASH", "an upload and its state", "24 h, or retention once used"),
     "uploads": Head("uploads", "", "ZSET", "uploads by the time they lapse", "always"),
+    "uploads_watched": Head(
+        "uploadswatched", "", "ZSET", "uploads whose URL may be written to, by the next look", "15 min past the URL"
+    ),
     "user_uploads": Head(
         "useruploads:", "user", "ZSET", "a user's pending uploads by the time they lapse", "while any"
     ),
@@ -269,6 +272,7 @@ class Keyspace:
     receivers_ailing: str
     upload: str
     uploads: str
+    uploads_watched: str
     user_uploads: str
     stored: str
     catalogue: str

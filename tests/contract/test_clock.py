@@ -37,6 +37,13 @@ ALLOWED: dict[str, dict[str, str]] = {
         "'PEXPIREAT', pending": KEPT,
     },
     "artifacts/scripts/discard_upload.lua": {"local lapses = math.max(": MEANT, "'PEXPIREAT', record": KEPT},
+    "artifacts/scripts/due_looks.lua": {
+        "'ZRANGEBYSCORE', KEY.uploads_watched, '-inf'": SURE,
+        "'(' .. digits(now + pause)": SURE,
+        "last <= now": MEANT,
+        "math.min(now + pause, last)": MEANT,
+    },
+    "artifacts/scripts/erase_uploads.lua": {"now < lapses": MEANT, "'PEXPIREAT', KEY.upload": KEPT},
     "artifacts/scripts/expire_uploads.lua": {"'ZRANGEBYSCORE', KEY.uploads": MEANT},
     "artifacts/scripts/retain_upload.lua": {"'PEXPIREAT', record": KEPT},
     "artifacts/scripts/settle_upload.lua": {"'PEXPIREAT', record": KEPT},

@@ -66,7 +66,7 @@ class Customer:
         file = {"filename": name, "content_type": content_type, "size_bytes": len(data)}
         made = (await self.post("/api/v1/uploads", file)).json()
         async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
-            (await outside.put(made["url"], content=data)).raise_for_status()
+            (await outside.put(made["url"], content=data, headers=made["headers"])).raise_for_status()
         done = await self.post(made["links"]["complete"])
         assert done.status_code == 200, done.text
         return str(made["id"])

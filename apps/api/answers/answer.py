@@ -148,13 +148,14 @@ class FetchedUpload(Answer):
 
 
 class NewUploadUrl(FetchedUpload):
-    """An upload that waits for its bytes: send them to `url` by `method`.
+    """An upload that waits for its bytes: send them to `url` by `method`, with these `headers`, which are signed.
 
     One that is sent in parts has no `url`: each `part_bytes` of it, and what is left, go to the next of `part_urls`.
     """
 
     method: Literal["PUT"]
     url: str | None
+    headers: dict[str, str]
     part_bytes: Count | None
     part_urls: list[str] | None
 

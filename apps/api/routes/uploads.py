@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pydantic import Field
 from starlette.responses import Response
 
@@ -14,6 +16,7 @@ from apps.api.validation import validated
 from apps.api.views.user import upload_view
 from libs.artifacts.announce import create_upload
 from libs.artifacts.multipart import part_bytes_of
+from libs.artifacts.presigner import upload_headers
 from libs.artifacts.uploads import complete_upload, discard_upload, load_upload
 from libs.errors import Refusal
 from libs.strict import Strict
@@ -49,10 +52,13 @@ async def create(request: Request) -> Response:
         in_parts=wanted.multipart,
     )
     resources.metrics.uploads.labels("created").inc()
-    view = upload_view(upload)
+    view, headers = upload_view(upload), upload_headers(upload.content_type, upload.size_bytes)
+    if wanted.multipart:
+        del headers["Content-Length"]  # each part has its own
     where = {
         "method": "PUT",
         "url": None if wanted.multipart else urls[0],
+        "headers": headers,
         "part_bytes": part_bytes_of(upload.size_bytes) if wanted.multipart else None,
         "part_urls": urls if wanted.multipart else None,
     }
@@ -66,7 +72,12 @@ async def complete(request: Request) -> Response:
     before = await load_upload(request.home, user_id, upload_id)
     try:
         upload = await complete_upload(
-            request.home, resources.objects, user_id, upload_id, count_pages=request.api.pages.count
+            request.home,
+            resources.objects,
+            user_id,
+            upload_id,
+            count_pages=request.api.pages.count,
+            room=partial(request.hold, "upload"),
         )
     except Refusal as refusal:
         if before.status == "pending" and refusal.code == "validation_failed":

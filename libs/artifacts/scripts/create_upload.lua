@@ -3,6 +3,7 @@
 --
 -- ARGV  1 upload id   2 user   3 filename   4 content type   5 size, bytes   6 lifetime of its URL, ms
 --       7 pending uploads at most   8 bytes that the user may store, -1 = no limit
+--       9 ms until the first look at what its URL has written; 0 = its URL is given to nobody
 -- Returns  {"created", now (ms), when it lapses (ms)} | {"too_many", ms until the oldest lapses} | {"storage_exceeded"}
 
 local id, user = ARGV[1], ARGV[2]
@@ -23,6 +24,10 @@ redis.call('HSET', KEY.upload .. id, 'held', ARGV[5], 'user', user, 'filename', 
   'status', 'pending', 'created', digits(now), 'expires', digits(expires), 'url_until', digits(expires))
 redis.call('PEXPIREAT', KEY.upload .. id, digits(expires + MARGIN_MS))
 redis.call('ZADD', KEY.uploads, digits(expires + GRACE_MS), id)
+local look = tonumber(ARGV[9])
+if look > 0 then
+  redis.call('ZADD', KEY.uploads_watched, digits(now + look), id)
+end
 drop_over(pending, span)
 redis.call('ZADD', pending, digits(expires), id)
 redis.call('PEXPIREAT', pending, digits(math.max(expires, now + redis.call('PTTL', pending))))

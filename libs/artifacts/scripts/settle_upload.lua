@@ -11,6 +11,7 @@ if found[1] ~= ARGV[2] then return 'not_found' end
 if found[2] ~= 'pending' then return found[2] end
 
 redis.call('HSET', record, 'status', ARGV[3], unpack(ARGV, 5))
+redis.call('HDEL', record, 'completing', 'completing_until')
 redis.call('ZREM', KEY.user_uploads .. ARGV[2], ARGV[1])
 if ARGV[3] == 'refused' and found[3] then
   redis.call('HDEL', record, 'held')

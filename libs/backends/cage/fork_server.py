@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 from libs.backends.cage.channel import Channel
 from libs.errors import Unavailable
+from libs.spool import Content, chunks_of
 
 __all__ = ["ZYGOTE", "ForkServer", "Worked"]
 
@@ -86,7 +87,7 @@ class ForkServer:
             await self._ask({"task": task})
 
     @asynccontextmanager
-    async def at_work(self, task: str, order: Mapping[str, Any], given: bytes) -> AsyncIterator[Worked]:
+    async def at_work(self, task: str, order: Mapping[str, Any], given: Content) -> AsyncIterator[Worked]:
         """A child that runs `task` (a module, see `job.Task`) on what is given, for as long as the context lasts.
 
         Raises Unavailable where none can be had.
@@ -186,18 +187,20 @@ def _memory_file() -> int:
         return os.dup(file.fileno())
 
 
-async def _fill(file: int, data: bytes) -> None:
+async def _fill(file: int, data: Content) -> None:
     if len(data) <= _SMALL_BYTES:
         _write(file, data)
     else:
         await asyncio.to_thread(_write, file, data)
 
 
-def _write(file: int, data: bytes) -> None:
-    left, at = memoryview(data), 0
-    while left:
-        done = os.pwrite(file, left, at)
-        left, at = left[done:], at + done
+def _write(file: int, data: Content) -> None:
+    at = 0
+    for chunk in chunks_of(data):
+        left = memoryview(chunk)
+        while left:
+            done = os.pwrite(file, left, at)
+            left, at = left[done:], at + done
 
 
 def _end_unwanted(forking: asyncio.Future[tuple[Channel, int]]) -> None:

@@ -7,11 +7,13 @@ the process that holds everyone's requests.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Final
 
 from libs.backends.cage import ForkServer
 from libs.errors import Failure
+from libs.spool import Content
 
 __all__ = ["PageCounter"]
 
@@ -28,15 +30,17 @@ class PageCounter:
         self._room = asyncio.Semaphore(at_once)
         self._seconds_max = seconds_max
 
-    async def count(self, data: bytes) -> int | None:
+    async def count(self, fetch: Callable[[], Awaitable[Content]]) -> int | None:
         """The number of pages, None where the parser is not installed (the extra `ocr`).
+
+        The file is fetched when its turn has come, so no more of them lie here than are counted.
 
         Raises Failure, the caller's fault, for what is no PDF, is encrypted or takes too much; Unavailable where no
         child can be had.
         """
         if find_spec("pypdfium2") is None:
             return None
-        async with self._room, self._cage.at_work(_TASK, {}, data) as child:
+        async with self._room, self._cage.at_work(_TASK, {}, await fetch()) as child:
             try:
                 told = await child.hear(self._seconds_max)
             except (EOFError, TimeoutError):

@@ -163,7 +163,7 @@ async def test_a_file_is_put_straight_into_the_object_store_and_then_looked_at(a
     early = await api.http.post(made["links"]["complete"], headers=headers)
     assert (early.status_code, early.json()["code"]) == (409, "conflict")
     async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
-        assert (await outside.put(made["url"], content=PNG)).status_code == 200
+        assert (await outside.put(made["url"], content=PNG, headers=made["headers"])).status_code == 200
     done = (await api.http.post(made["links"]["complete"], headers=headers)).json()
     assert (done["status"], done["size_bytes"], len(done["sha256"])) == ("completed", len(PNG), 64)
     assert (await api.http.get(answer.headers["location"], headers=headers)).json() == done

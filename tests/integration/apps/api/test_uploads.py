@@ -24,20 +24,25 @@ async def announced(someone: Customer, **members: Any) -> dict[str, Any]:
     return made
 
 
-async def send(url: str, data: bytes) -> None:
+async def send(made: dict[str, Any], data: bytes) -> None:
+    """As the answer says: the bytes by its method to its URL, with its headers."""
     async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
-        assert (await outside.put(url, content=data)).status_code == 200
+        url = made["url"] or made["part_urls"][0]
+        sent = await outside.request(made["method"], url, content=data, headers=made["headers"])
+        assert sent.status_code == 200, sent.text
 
 
 async def test_one_piece_has_one_url_and_parts_have_one_each(api: Api) -> None:
     someone = await customer_of(api)
     whole = await announced(someone)
     assert (whole["method"], whole["part_bytes"], whole["part_urls"]) == ("PUT", None, None)
+    assert whole["headers"] == {"Content-Type": "application/jsonl", "Content-Length": "3"}
     parts = await announced(someone, multipart=True, size_bytes=20 * 2**20)
     assert (parts["url"], parts["part_bytes"], len(parts["part_urls"])) == (None, 8 * 2**20, 3)
+    assert parts["headers"] == {"Content-Type": "application/jsonl"}, "each part has a length of its own"
     small = await announced(someone, multipart=True)
     refused(await someone.post(small["links"]["complete"]), 409, "conflict")
-    await send(small["part_urls"][0], b"{}\n")
+    await send(small, b"{}\n")
     assert (await someone.post(small["links"]["complete"])).json()["status"] == "completed"
 
 
@@ -58,8 +63,8 @@ async def test_a_discarded_upload_makes_room_and_no_job_takes_it(api: Api) -> No
 async def test_uploads_are_counted_by_what_became_of_them(api: Api) -> None:
     someone = await customer_of(api)
     good, bad, gone = [await announced(someone) for _ in range(3)]
-    await send(good["url"], b"{}\n")
-    await send(bad["url"], b"{}")
+    await send(good, b"{}\n")
+    await send(bad, b"\0\1\2")
     for _ in range(2):
         await someone.post(good["links"]["complete"])
         await someone.post(bad["links"]["complete"])
@@ -81,7 +86,7 @@ def pdf(pages: int) -> bytes:
 
 async def paper(someone: Customer, data: bytes) -> httpx.Response:
     made = await announced(someone, filename="a.pdf", content_type="application/pdf", size_bytes=len(data))
-    await send(made["url"], data)
+    await send(made, data)
     return await someone.post(made["links"]["complete"])
 
 

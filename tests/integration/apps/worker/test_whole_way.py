@@ -32,7 +32,7 @@ async def put(someone: Customer, name: str, content_type: str, data: bytes) -> d
     body = {"filename": name, "content_type": content_type, "size_bytes": len(data)}
     upload: dict[str, Any] = (await someone.post("/api/v1/uploads", body)).json()
     async with httpx.AsyncClient(timeout=PATIENCE_S) as stranger:
-        assert (await stranger.put(upload["url"], content=data)).status_code == 200
+        assert (await stranger.put(upload["url"], content=data, headers=upload["headers"])).status_code == 200
     return upload
 
 

@@ -11,6 +11,7 @@ import pytest
 from libs.artifacts.objects import Objects
 from libs.errors import Unavailable
 from tests.conftest import S3Server, s3_server
+from tests.fakes.upload_desk import put
 from tests.patience import PATIENCE_S
 from tests.run.promises import Prompt
 
@@ -113,19 +114,17 @@ async def test_a_presigned_url_is_good_for_one_object_one_method_and_its_time(ob
 
 
 async def test_a_presigned_put_stores_what_is_sent(objects: Objects, name: str) -> None:
-    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
-        answer = await client.put(objects.presigned_put(name, 60), content=b"sent by a caller")
-    assert answer.status_code == 200
+    data = b"sent by a caller"
+    await put(objects.presigned_put(name, 60, content_type="image/png", size_bytes=len(data)), data)
     assert await objects.get(name, bytes_max=100) == b"sent by a caller"
 
 
 async def test_urls_work_through_the_public_endpoint(s3: S3Server, objects: Objects, name: str) -> None:
     port = s3.endpoint.rpartition(":")[2]
     public = Objects(s3.endpoint, s3.access_key, s3.secret_key, s3.bucket, public_endpoint=f"http://localhost:{port}")
-    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
-        url = public.presigned_put(name, 60)
-        assert urlsplit(url).hostname == "localhost"
-        assert (await client.put(url, content=b"1")).status_code == 200
+    url = public.presigned_put(name, 60, content_type="image/png", size_bytes=1)
+    assert urlsplit(url).hostname == "localhost"
+    await put(url, b"1")
     assert await objects.get(name, bytes_max=1) == b"1"
 
 

@@ -64,7 +64,7 @@ async def test_a_sweep_that_died_before_it_let_go_is_done_again_and_counts_once(
     first, _ = await desk.send(picture())
     second, _ = await desk.send(picture())
     await desk.lapse(first)
-    await desk.objects.remove(first.object_name)  # as far as it got
+    await desk.objects.remove(first.arrival_name)  # as far as it got
     assert await stored_bytes(desk.store, desk.user_id) == 2 * len(picture())
     await expire_uploads(desk.store, desk.objects)
     assert await stored_bytes(desk.store, desk.user_id) == second.size_bytes

@@ -40,7 +40,7 @@ def test_a_kind_of_another_package_has_everything_that_ours_have(installed: Path
             assert "words" in {kind["name"] for kind in client.get("/api/v1/kinds").json()["data"]}
             declared = {"filename": "a.jsonl", "content_type": "application/jsonl", "size_bytes": len(text)}
             upload = client.post("/api/v1/uploads", json=declared).json()
-            httpx.put(upload["url"], content=text, timeout=PATIENCE_S).raise_for_status()
+            httpx.put(upload["url"], content=text, headers=upload["headers"], timeout=PATIENCE_S).raise_for_status()
             client.post(f"/api/v1/uploads/{upload['id']}/complete").raise_for_status()
             job = client.post("/api/v1/words", json={"upload": upload["id"]}).json()
     assert (job["status"], job["output"]["commonest"]["two"]) == ("succeeded", 2)

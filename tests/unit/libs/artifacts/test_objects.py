@@ -13,7 +13,9 @@ def objects(endpoint: str = "127.0.0.1:9", **options: object) -> Objects:
 
 def test_signing_a_url_asks_nobody() -> None:
     store = objects()  # nobody listens there
-    assert store.presigned_put("a/b", 60).startswith("http://127.0.0.1:9/arqade/a/b?")
+    assert store.presigned_put("a/b", 60, content_type="image/png", size_bytes=1).startswith(
+        "http://127.0.0.1:9/arqade/a/b?"
+    )
 
 
 def test_urls_are_signed_for_the_host_that_callers_reach() -> None:
@@ -32,7 +34,12 @@ def test_urls_are_signed_for_the_host_that_callers_reach() -> None:
     ],
 )
 def test_a_scheme_decides_about_tls_and_the_flag_where_there_is_none(endpoint: str, use_ssl: bool, scheme: str) -> None:
-    assert urlsplit(objects(endpoint, use_ssl=use_ssl).presigned_put("a", 60)).scheme == scheme
+    assert (
+        urlsplit(
+            objects(endpoint, use_ssl=use_ssl).presigned_put("a", 60, content_type="image/png", size_bytes=1)
+        ).scheme
+        == scheme
+    )
 
 
 def test_a_download_is_an_attachment_of_a_fixed_type() -> None:
@@ -44,12 +51,12 @@ def test_a_download_is_an_attachment_of_a_fixed_type() -> None:
 
 
 def test_no_url_lives_longer_than_a_week() -> None:
-    query = parse_qs(urlsplit(objects().presigned_put("a", 10**9)).query)
+    query = parse_qs(urlsplit(objects().presigned_put("a", 10**9, content_type="image/png", size_bytes=1)).query)
     assert query["X-Amz-Expires"] == [str(URL_TTL_S_MAX)]
 
 
 def test_the_secret_is_in_no_url() -> None:
-    assert "secret" not in objects().presigned_put("a", 60)
+    assert "secret" not in objects().presigned_put("a", 60, content_type="image/png", size_bytes=1)
 
 
 @pytest.mark.parametrize("endpoint", ["ftp://s3.example.com", "https://s3.example.com/path", "", "a b"])
