@@ -14,7 +14,7 @@ from pathlib import Path
 
 from libs.embedded.objects import objects as objects_part
 from libs.embedded.part import Part, wait_until_answering
-from libs.embedded.ports import Ports
+from libs.embedded.ports import free_port
 from libs.embedded.process import Child
 from libs.embedded.valkey import valkey as valkey_part
 from libs.store.client import Store
@@ -133,7 +133,7 @@ def redis_server(folder: Path, program: Path | None = None, /, **options: str) -
     `program` is run instead of the server that the tests use.
     """
     named = program or os.environ.get("ARQADE_TEST_REDIS")
-    port, password = Ports(folder / "ports.json").port_for("valkey"), secrets.token_hex(16)
+    port, password = free_port(), secrets.token_hex(16)
     part = valkey_part(
         folder / "valkey",
         port=port,
@@ -150,7 +150,7 @@ def redis_server(folder: Path, program: Path | None = None, /, **options: str) -
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
     """An S3 server of its own for a test that stops it."""
-    port = Ports(folder / "ports.json").port_for("objects")
+    port = free_port()
     access_key, secret_key = secrets.token_hex(10), secrets.token_hex(20)
     part = objects_part(
         folder / "objects",

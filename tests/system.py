@@ -17,12 +17,13 @@ from urllib.request import Request, urlopen
 
 from libs.embedded.process import tied_to_us
 from tests.fakes.processes import eventually
+from tests.patience import PATIENCE_S
 
 __all__ = ["Command", "System", "arqade", "run_arqade", "running_system"]
 
 _ROOT = Path(__file__).parents[1]
-_START_S = 60.0
-_STOP_S = 40.0
+_START_S = 2 * PATIENCE_S  # many processes, one after the other
+_STOP_S = PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -131,4 +132,10 @@ def _command(arguments: tuple[str, ...]) -> list[str]:
 
 def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
     """A bare one: what the developer's shell sets must not decide what a test finds."""
-    return {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(_ROOT), **(more or {})}
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": os.environ.get("HOME", "/"),
+        "PYTHONPATH": str(_ROOT),
+        "REDIS_TIMEOUT_S": str(PATIENCE_S),
+        **(more or {}),
+    }

@@ -15,7 +15,7 @@ __all__ = ["JOBS", "Call", "Client", "History"]
 JOBS = "/api/v1/jobs"
 _AGAIN_S = 0.05
 _GIVE_UP_S = 120.0
-_ANSWERED_S = 10.0
+_ANSWERED_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)

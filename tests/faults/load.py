@@ -15,7 +15,7 @@ __all__ = ["LEASE_S", "healthy_again", "produce", "settled", "under_way"]
 
 WORKERS = 2
 LEASE_S = 3.0
-HEALTHY_WITHIN_S = 3.0 if SIZE.timed else 10.0
+HEALTHY_WITHIN_S = 3.0 if SIZE.timed else SIZE.within_s
 
 
 async def under_way(yard: Yard) -> tuple[Client, list[int]]:

@@ -57,7 +57,7 @@ class Size:
 
 SMALL = Size(
     timed=False,
-    lease_s=0.6,
+    lease_s=1.5,
     within_s=60,
     killed_jobs=120,
     killed_job_ms=300,

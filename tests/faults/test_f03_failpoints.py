@@ -11,9 +11,9 @@ from tests.faults.figures import FIGURES
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
 
-LEASE_S = 0.6
+LEASE_S = 1.5
 #: Long enough for a renewal, large enough for a death in the middle of an upload.
-RUN_MS, FILE_BYTES = 500, 400_000
+RUN_MS, FILE_BYTES = 800, 400_000
 
 
 async def test_a_death_at_any_place_changes_nothing_but_the_crash_count(open_yard: OpenYard) -> None:

@@ -18,7 +18,7 @@ from tests.faults.size import SIZE
 from tests.faults.yard import Yard
 
 PRODUCERS = 4
-REFUSED_WITHIN_S = 1.0 if SIZE.timed else 3.0
+REFUSED_WITHIN_S = 1.0 if SIZE.timed else SIZE.within_s
 
 
 async def test_no_acknowledged_job_is_lost_when_redis_is_killed(open_yard: OpenYard) -> None:

@@ -48,7 +48,7 @@ class Rotation:
         await asyncio.sleep(TURNED_AWAY_S)
         assert instance.process is not None
         instance.process.terminate()
-        assert await asyncio.to_thread(instance.process.wait, 20) == 0
+        assert await asyncio.to_thread(instance.process.wait, PATIENCE_S) == 0
         await instance.start()
         self._turned.append(instance)
 
@@ -56,7 +56,7 @@ class Rotation:
 async def test_a_deployment_fails_no_request_and_no_follower_misses_anything(
     open_yard: OpenYard, whole_site: Site, tmp_path: Path, s3: S3Server
 ) -> None:
-    told = environment(whole_site.redis, s3, whole_site.backend)
+    told = environment(whole_site.redis, s3, whole_site.backend, redis_timeout_s=PATIENCE_S)
     async with open_yard() as yard, contextlib.AsyncExitStack() as stack:
         folders = [tmp_path / name for name in ("a", "b")]
         for folder in folders:

@@ -32,7 +32,8 @@ async def test_another_users_first_job_waits_for_one_running_job_at_most(open_ya
         for ending in await yard.fleet.stop():
             assert ending.status == 0
 
-    assert max(waits_s) <= alone_s + (JOB_MS / 1000 + 0.1 if SIZE.timed else 1.5)
+    assert ran < SIZE.flood, "the newcomers came before its end"
+    assert max(waits_s) <= alone_s + JOB_MS / 1000 + 0.1 or not SIZE.timed
     FIGURES.note("F17", "jobs at once by one user, run so far", f"{SIZE.flood}, {ran}")
     FIGURES.note("F17", "a newcomer's wait, alone / in the flood, s", f"{alone_s:.3f} / {max(waits_s):.3f}")
     FIGURES.note("F17", f"admission, {AT_ONCE} at once, p50 / p99, ms",

@@ -89,7 +89,8 @@ async def test_fifty_concurrent_posts_with_one_key_make_one_job(someone: Custome
     assert Counter(answer.headers.get("idempotent-replayed") for answer in answers) == {None: 1, "true": 49}
     assert await count_jobs(someone) == 1
     left = (await someone.me())["left"]
-    assert (left["submits"], left["units_today"]) == (4, 9)
+    assert left["units_today"] == 9
+    assert left["submits"] >= 4, "of five, and what has come back since; had every replay spent one, most were refused"
 
 
 async def test_replays_spend_neither_token_nor_quota_and_are_answered_when_both_are_gone(api: Api) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from libs.embedded.ports import Ports
+from libs.embedded.ports import free_port
 from tests.fakes.api import Api, bearer
 from tests.integration.apps.api.conftest import MakeApi
 from tests.patience import PATIENCE_S
@@ -85,7 +85,7 @@ async def test_a_redis_that_is_killed_and_comes_back_needs_no_restart_of_ours(
 
 
 async def test_a_redis_that_is_away_at_the_start_keeps_nothing_from_starting(tmp_path: Path, make_api: MakeApi) -> None:
-    port = Ports(tmp_path / "unused.json").port_for("valkey")
+    port = free_port()
     api = await make_api(f"redis://127.0.0.1:{port}/0")
     assert (await api.http.get("/ping")).status_code == 200
     assert (await api.http.get("/health")).json()["status"] == "degraded"

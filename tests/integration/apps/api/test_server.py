@@ -17,7 +17,7 @@ import pytest
 from libs import limits
 from libs.access.api_key import mint
 from libs.access.api_keys import bootstrap
-from libs.embedded.ports import Ports
+from libs.embedded.ports import free_port
 from tests.fakes.api import PEPPER, ApiProcess, api_process
 from tests.fakes.processes import eventually
 from tests.patience import PATIENCE_S
@@ -149,7 +149,7 @@ def test_an_idle_process_stops_at_once_with_0_and_its_log_is_json(
 
 
 def test_a_process_whose_redis_is_away_starts_serves_503_and_stops(tmp_path: Path, s3: S3Server) -> None:
-    port = Ports(tmp_path / "unused.json").port_for("valkey")
+    port = free_port()
     with api_process(tmp_path, f"redis://127.0.0.1:{port}/0", s3) as api:
         assert httpx.get(api.url + "/ping", timeout=PATIENCE_S).status_code == 200
         answer = httpx.get(api.url + "/api/v1/me", headers={"x-api-key": mint()}, timeout=PATIENCE_S)
@@ -208,7 +208,7 @@ def _admin_key(redis: RedisServer) -> str:
 
 
 def test_metrics_have_a_port_of_their_own_when_one_is_set(tmp_path: Path, valkey: RedisServer, s3: S3Server) -> None:
-    port = Ports(tmp_path / "ports.json").port_for("prometheus")
+    port = free_port()
     with api_process(tmp_path, valkey.url, s3, prometheus_port=port, metrics_public="false") as api:
         eventually(lambda: _status(f"http://127.0.0.1:{port}/ping") == 200)
         assert "arqade_http_requests_total" in httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_S).text

@@ -102,9 +102,12 @@ async def test_workers_that_are_killed_never_overfill_a_server_and_no_prompt_run
 
 async def test_a_job_runs_where_its_model_is_and_what_no_server_has_is_refused(open_site: OpenSite) -> None:
     site = await open_site({"a": {"checkpoints": [ONLY_A]}, "b": {"checkpoints": [ONLY_B]}})
+    admin = await site.workshop.api.admin()
+    assert (await site.workshop.api.http.post("/admin/queues/gpu/pause", headers=admin)).status_code == 200
+    early = await site.jobs(1, model=ONLY_B)  # nothing is known yet: it is accepted
     await site.start(2)
-    early = await site.jobs(1, model=ONLY_B)  # nothing is known yet: it is accepted, and waits for its server
     await site.known("a", "b")
+    assert (await site.workshop.api.http.post("/admin/queues/gpu/resume", headers=admin)).status_code == 200
     jobs = early + await site.jobs(2, model=ONLY_A) + await site.jobs(2, model=ONLY_B)
     assert await site.ended(jobs) == ["succeeded"] * 5
     assert (site.runs("a"), site.runs("b")) == (2, 3)

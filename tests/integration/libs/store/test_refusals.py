@@ -7,12 +7,13 @@ from contextlib import suppress
 
 import pytest
 
+from libs.embedded.ports import free_port
 from libs.errors import Unavailable
 from libs.store.client import Store
 from libs.store.keyspace import Keyspace
 from libs.store.script import Script
 from tests.integration.libs.store.opening import NewStore, StartServer
-from tests.integration.libs.store.redis_process import RedisProcess, free_port
+from tests.integration.libs.store.redis_process import RedisProcess
 
 ENDING = Script("ending", "return redis.call('SET', 'ended', 'yes')", allow_oom=True)
 BEGINNING = Script("beginning", "return redis.call('SET', 'begun', 'yes')")

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from libs.embedded.ports import free_port
 from libs.errors import StoreFull
 from libs.store.brief import put_briefly
 from libs.store.client import Store
@@ -15,7 +16,7 @@ from libs.store.turns import take_turn
 from libs.store.url import parse_url
 from libs.store.watch import StoreWatch
 from tests.integration.libs.store.opening import NewStore, StartServer
-from tests.integration.libs.store.redis_process import RedisProcess, free_port
+from tests.integration.libs.store.redis_process import RedisProcess
 
 
 async def used_bytes(store: Store) -> int:
