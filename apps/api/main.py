@@ -26,6 +26,7 @@ from apps.api.routes import ROUTES
 from apps.api.routes.app_status import APP_STATUS
 from apps.api.routes.health import METRICS_ROUTES
 from apps.api.routing import PUBLIC, Route, Table
+from apps.api.server.heap import freeze_heap
 from apps.api.server.server import MetricsServer, Server
 from apps.api.state import ApiState
 from apps.api.streams.sockets import Sockets
@@ -74,7 +75,9 @@ async def _serve(settings: Settings) -> int:
         resources.background.append(asyncio.create_task(api.streams.keep(), name="streams"))
         resources.background.append(asyncio.create_task(api.checks.keep(), name="checks"))
         async with _metrics_on_their_port(api):
-            code = await Server(_wired(api), api).run_until_told()
+            server = Server(_wired(api), api)
+            freeze_heap()
+            code = await server.run_until_told()
         await api.last_used.write()
         return code
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -121,7 +122,7 @@ async def abandon(wanted: WorkflowInput, attempt: Attempt) -> None:
 async def _resolved_graph(wanted: WorkflowInput, sent: Mapping[str, object], library: Library) -> WorkflowInput:
     classes = await classes_known(library, classes_of(sent))
     if inputs_in(sent) > _INPUTS_AT_ONCE:  # a thread gives way every few ms, and its user has one turn at a time
-        graph, flaws = await anyio.to_thread.run_sync(_read_graph, sent, library.raw_classes, classes)
+        graph, flaws = await asyncio.to_thread(_read_graph, sent, library.raw_classes, classes)
     else:
         graph, flaws = _read_graph(sent, library.raw_classes, classes)
     if flaws:

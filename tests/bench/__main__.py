@@ -13,7 +13,7 @@ import os
 import platform
 import time
 
-from tests.bench import admission, drain, pick_up, scripts, worker
+from tests.bench import admission, bodies, drain, pick_up, scripts, worker
 from tests.bench.redis import fresh_redis, info
 
 
@@ -27,6 +27,7 @@ def main() -> None:
     began_at = time.monotonic()
     print(_machine())
     admission.main(rounds)
+    bodies.main([])
     pick_up.main([*rounds, *peers])
     drain.main([*rounds, *peers])
     worker.main([])
