@@ -40,6 +40,9 @@ class Size:
     slow_readers: int
     patience_s: float | None  # None: the API's own
     body_rounds: int  # F16
+    greedy_s: float  # F24
+    greedy_at_once: int
+    greedy_mb: float
     racers: int  # F19
     flood: int  # F17
     races: int  # F20
@@ -81,6 +84,9 @@ SMALL = Size(
     slow_readers=12,
     patience_s=2.0,
     body_rounds=1,
+    greedy_s=4.0,
+    greedy_at_once=20,
+    greedy_mb=1.0,
     racers=24,
     flood=5_000,
     races=100,
@@ -122,6 +128,9 @@ FULL = Size(
     slow_readers=100,
     patience_s=None,
     body_rounds=20,
+    greedy_s=60.0,
+    greedy_at_once=100,
+    greedy_mb=4.0,
     racers=64,
     flood=100_000,
     races=2_000,

@@ -54,7 +54,8 @@ class BodyLimit:
             if refusal is body.refusal:
                 refusal.__traceback__ = None  # its frames hold what has come so far
                 body.release()
-                await body.discard()
+                if refusal.code != "rate_limited":  # it is those who take too much that come again and again
+                    await body.discard()
                 if not body.ended:
                     refusal.headers |= _CLOSE
             raise

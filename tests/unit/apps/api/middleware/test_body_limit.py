@@ -200,8 +200,18 @@ async def test_who_hangs_up_is_held_no_more_though_the_endpoint_goes_on() -> Non
     await BodyLimit(endpoint, budget, bytes_max=2**20)(dict(SCOPE), receive, nothing_is_sent)
 
 
-async def test_whoever_has_no_room_is_told_so_after_the_rest_is_dropped_and_nothing_of_it_is_kept() -> None:
+@pytest.mark.parametrize(
+    "others, code, read",
+    [
+        pytest.param(0, "rate_limited", [0, 10_000, 20_000], id="one's own: nothing more is read"),
+        pytest.param(85_000, "overloaded", [85_000, 95_000, *[85_000] * 6], id="all's: the rest is dropped"),
+    ],
+)
+async def test_whoever_has_no_room_is_told_so_and_nothing_of_theirs_is_kept(
+    others: int, code: str, read: list[int]
+) -> None:
     budget, left, kept = Budget(100_000), [PIECE] * 8, []
+    budget.hold("others", "upload").note(others)
 
     async def receive() -> Message:
         kept.append(budget.held_bytes)
@@ -212,14 +222,21 @@ async def test_whoever_has_no_room_is_told_so_after_the_rest_is_dropped_and_noth
 
     with pytest.raises(Refusal) as caught:
         await BodyLimit(endpoint, budget, bytes_max=2**20)(dict(SCOPE), receive, nothing_is_sent)
-    assert (caught.value.code, caught.value.headers, left) == ("rate_limited", {}, [])
-    assert kept == [0, 10_000, 20_000, 0, 0, 0, 0, 0]
+    assert (caught.value.code, caught.value.headers) == (code, {"Connection": "close"} if left else {})
+    assert (kept, budget.held_bytes) == (read, others)
 
 
 async def test_a_refused_sender_that_pauses_is_told_soon_and_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_limit, "_LINGER_S", 0.01)
-    found = await refusal([PIECE * 2, PIECE], bytes_max=2**20, ends=False, budget=Budget(0))
-    assert (found.code, found.headers) == ("rate_limited", {"Connection": "close"})
+    for budget, code in ((Budget(0), "rate_limited"), (full(2**20), "overloaded")):
+        found = await refusal([PIECE * 2, PIECE], bytes_max=2**20, ends=False, budget=budget)
+        assert (found.code, found.headers) == (code, {"Connection": "close"})
+
+
+def full(bytes_max: int) -> Budget:
+    budget = Budget(bytes_max)
+    budget.hold("others", "body").note(bytes_max)
+    return budget
 
 
 SCOPE: Scope = {"type": "http", "headers": [], "client": ("192.0.2.1", 1)}
