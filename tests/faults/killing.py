@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
+import time
 from contextlib import suppress
 
 from libs.errors import Unavailable
@@ -11,7 +13,7 @@ from tests.faults.fleet import Worker
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
 
-__all__ = ["keep_killing"]
+__all__ = ["keep_killing", "stop_killing"]
 
 #: A job that loses its worker once more after that is given up, as it should be.
 _LOSSES_MAX = 2
@@ -26,8 +28,20 @@ async def keep_killing(yard: Yard, losses: list[tuple[str, float]], *, spares: b
                 worker = random.choice(yard.fleet.alive)
                 if spares and await _runs_a_last_attempt(yard, worker):
                     continue
-                at = (await worker.kill()).at
-                losses += [(job_id, at) for job_id in await _jobs_of(yard, worker)]
+                # Frozen first: on a busy machine its leases may be over by the time that its death is known.
+                frozen_at = time.time()
+                worker.send(signal.SIGSTOP)
+                try:
+                    losses += [(job_id, frozen_at) for job_id in await _jobs_of(yard, worker)]
+                finally:
+                    await worker.kill()
+
+
+async def stop_killing(killing: asyncio.Task[None]) -> None:
+    """Whoever is being killed is dead by then."""
+    killing.cancel()
+    with suppress(asyncio.CancelledError):
+        await killing
 
 
 async def _runs_a_last_attempt(yard: Yard, worker: Worker) -> bool:

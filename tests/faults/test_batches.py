@@ -24,7 +24,7 @@ from tests.faults.evidence import stream
 from tests.faults.failpoints import KILLED
 from tests.faults.figures import FIGURES
 from tests.faults.history import Client
-from tests.faults.killing import keep_killing
+from tests.faults.killing import keep_killing, stop_killing
 from tests.faults.kinds import QUEUE
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
@@ -208,7 +208,7 @@ async def test_a_batch_under_fire_is_whole_and_told_of_once(open_yard: OpenYard)
         await asyncio.sleep(random.uniform(0.1, 0.5))
         yard.site.breaker.start()
         ended = await until(yard, client, batch, over)
-        killing.cancel()
+        await stop_killing(killing)
         assert (ended["status"], ended["counts"]["succeeded"]) == ("finished", SIZE.batch_items)
         assert sum(ended["counts"].values()) == SIZE.batch_items
         found = await results(yard, client, batch)

@@ -11,7 +11,7 @@ from tests.faults.conftest import OpenYard
 from tests.faults.evidence import Dump, stream
 from tests.faults.figures import FIGURES, percentile
 from tests.faults.history import Client
-from tests.faults.killing import keep_killing
+from tests.faults.killing import keep_killing, stop_killing
 from tests.faults.size import SIZE
 
 USERS, SLOTS, WORKERS = 4, 3, 3
@@ -26,7 +26,7 @@ async def test_all_jobs_end_once_while_workers_are_killed(open_yard: OpenYard) -
         killing = asyncio.create_task(keep_killing(yard, losses))
         await asyncio.gather(*submitting)
         took_s = await yard.rest()
-        killing.cancel()
+        await stop_killing(killing)
         kills = yard.fleet.endings
         seen = await yard.evidence()
 

@@ -13,7 +13,7 @@ from tests.faults.conftest import OpenYard
 from tests.faults.evidence import Evidence
 from tests.faults.figures import FIGURES
 from tests.faults.history import Client
-from tests.faults.killing import keep_killing
+from tests.faults.killing import keep_killing, stop_killing
 from tests.faults.size import SIZE
 from tests.faults.standins import Life, StandinServer, backends_file, lives_of_jobs, standins
 
@@ -39,7 +39,7 @@ async def test_every_job_is_drawn_once_while_workers_are_killed_and_servers_brea
                 await break_one(servers)
             await asyncio.gather(*submitting)
             took_s = await yard.rest()
-            killing.cancel()
+            await stop_killing(killing)
             kills = len(yard.fleet.endings)
             left = [server.left() for server in servers]
             seen = await yard.evidence()

@@ -13,7 +13,7 @@ from tests.faults.checkers import check_all
 from tests.faults.conftest import OpenYard
 from tests.faults.figures import FIGURES
 from tests.faults.history import Client
-from tests.faults.killing import keep_killing
+from tests.faults.killing import keep_killing, stop_killing
 from tests.faults.site import Site
 from tests.faults.size import SIZE
 from tests.faults.yard import Yard
@@ -39,7 +39,7 @@ async def test_no_prediction_is_made_twice_whatever_dies(open_yard: OpenYard, wh
                 await break_all(yard, provider)
             await asyncio.gather(*submitting)
             took_s = await yard.rest()
-            killing.cancel()
+            await stop_killing(killing)
             await all_forgotten(yard)
             kills = len(yard.fleet.endings)
             seen = await yard.evidence()
