@@ -99,7 +99,7 @@ local told = redis.call('HMGET', KEY.batch .. id, 'key', 'priority', 'retention'
 local priority = tonumber(told[2]) or 0
 
 local function new_job(index, job_id, payload, units, lane, fairness_key, metadata, needs, digest)
-  local members = {'key', told[1], 'retention', told[3], 'url_ttl', told[4], 'batch', id, 'item', index}
+  local members = {'key', told[1], 'retention', told[3], 'url_ttl', told[4], 'batch', id, 'item', digits(index)}
   local function also(name, value)
     members[#members + 1], members[#members + 2] = name, value
   end

@@ -19,15 +19,18 @@ local function ordered_bytes(payload, members)
   return #payload + bytes_of(members)
 end
 
-local function record_job(job, status, units, ...)
-  local words = {
+-- Adds to the job's members what is only known now.
+local function add(job, name, value)
+  local members = job.members
+  members[#members + 1], members[#members + 2] = name, value
+end
+
+local function record_job(job, status, units)
+  if job.priority ~= 0 then add(job, 'priority', job.priority) end
+  if job.idempotency then add(job, 'idempotency', job.idempotency) end
+  redis.call('HSET', KEY.job .. job.id,
     'user', job.user, 'queue', job.queue, 'kind', job.kind, 'status', status, 'units', units,
-    'created', digits(now), 'deadline', digits(job.deadline), 'bytes', job.bytes, ...,
-  }
-  for _, word in ipairs(job.members) do words[#words + 1] = word end
-  if job.priority ~= 0 then words[#words + 1], words[#words + 2] = 'priority', job.priority end
-  if job.idempotency then words[#words + 1], words[#words + 2] = 'idempotency', job.idempotency end
-  redis.call('HSET', KEY.job .. job.id, unpack(words))
+    'created', digits(now), 'deadline', digits(job.deadline), 'bytes', job.bytes, unpack(job.members))
   redis.call('ZADD', KEY.jobs .. job.user, 0, job.id)
   redis.call('XADD', KEY.recent, 'MAXLEN', '~', RECENT_MAX, '*', 'job', job.id, 'user', job.user)
 end
@@ -43,8 +46,10 @@ end
 local function enter(job, day)
   job.seq = redis.call('HINCRBY', KEY.queue .. job.queue, 'seq', 1)
   local later = job.run_at > now
-  record_job(job, later and 'scheduled' or 'queued', job.units, 'seq', job.seq, 'day', day)
-  if job.lane ~= '-' then redis.call('HSET', KEY.job .. job.id, 'lane', job.lane) end
+  add(job, 'seq', job.seq)
+  add(job, 'day', day)
+  if job.lane ~= '-' then add(job, 'lane', job.lane) end
+  record_job(job, later and 'scheduled' or 'queued', job.units)
   redis.call('SET', KEY.arq_job .. job.id, job.payload)
   redis.call('SADD', KEY.queued .. job.user, job.id)
   job.webhook = member(job.members, 'webhook')

@@ -5,7 +5,8 @@
 -- their bytes.
 local function record_known(job, known, artifacts, stored)
   job.bytes = job.bytes + #(known.output or '') + #(known.artifacts and artifacts or '')
-  record_job(job, 'queued', 0, 'cached', 1)
+  add(job, 'cached', 1)
+  record_job(job, 'queued', 0)
   if known.output then redis.call('HSET', KEY.job .. job.id, 'output', known.output) end
   if known.artifacts then redis.call('HSET', KEY.job .. job.id, 'artifacts', artifacts, 'stored', stored) end
   job.retention, job.webhook = member(job.members, 'retention'), member(job.members, 'webhook')

@@ -5,9 +5,10 @@
 -- Whoever writes a record adds what it has, whoever removes it takes as much away: the sum always balances. A record
 -- that an older version wrote has no such member, and counts for nothing both times.
 
+-- The bytes of the values among name, value, … which are strings.
 local function bytes_of(words)
   local sum = 0
-  for i = 2, #words, 2 do sum = sum + #tostring(words[i]) end
+  for i = 2, #words, 2 do sum = sum + #words[i] end
   return sum
 end
 
@@ -17,6 +18,6 @@ end
 
 local function count_bytes(user, bytes)
   if bytes == 0 then return end
-  local left = redis.call('INCRBY', KEY.record_bytes .. user, string.format('%.0f', bytes))
+  local left = redis.call('INCRBY', KEY.record_bytes .. user, bytes)
   if left <= 0 then redis.call('DEL', KEY.record_bytes .. user) end
 end

@@ -304,3 +304,14 @@ async def test_the_endpoints_of_its_user_are_told_of_its_end_once(desk: Desk) ->
     ((_, entry),) = await desk.store.call("XRANGE", desk.store.keys.outbox, "-", "+")
     told = {entry[i].decode(): entry[i + 1].decode() for i in range(0, len(entry), 2)}
     assert (told["event"], told["about"], told["user"]) == ("batch.finished", batch_id, caller.user_id)
+
+
+async def test_while_the_store_is_nearly_full_no_item_becomes_a_job(desk: Desk) -> None:
+    has_room = False
+    desk.rooms = Rooms(10_000, lambda: has_room)
+    caller = await desk.caller()
+    batch_id = await desk.submit(caller, items_of(3))
+    await desk.tend()
+    assert await desk.work() == []
+    has_room = True
+    assert (await desk.until_over(caller, batch_id)).counts == {"succeeded": 3}
