@@ -67,6 +67,38 @@ async def test_nobody_is_to_blame_for_a_redis_that_takes_no_writes(open_yard: Op
     assert {(job.status, job.attempt, job.crashes) for job in jobs} == {("succeeded", 1, 0)}
 
 
+async def test_a_greedy_client_fills_nothing_and_is_told_why(open_yard: OpenYard) -> None:
+    async with open_yard() as yard:
+        greedy, other = await yard.client(records_bytes_max=2 * 1024 * 1024), await yard.client()
+        await yard.fleet.start()
+        before = await used_bytes(yard)
+        told: Counter[str] = Counter()
+        for size in (9_000_000, 1_000_000) * 6 + (15_000,) * 200:
+            order = {"kind": "noop", "input": {}, "metadata": {"a": "x" * size}, "deadline_seconds": 3_600}
+            told[(await greedy.call("POST", JOBS, order)).body.get("code", "accepted")] += 1
+        assert told.keys() == {"validation_failed", "accepted", "records_exceeded"}
+        assert told["validation_failed"] == 12
+        assert 100 < told["accepted"] <= 2 * 1024 * 1024 // 15_000
+        grown = await used_bytes(yard) - before
+        assert grown < 50_000_000
+        for client in (greedy, other):
+            assert (await client.call("GET", f"{JOBS}?limit=100", route=JOBS)).status == 200
+        assert (await other.submit("noop")).accepted
+        await yard.rest()
+        seen = await yard.evidence()
+
+    check_all(seen)
+    FIGURES.note(
+        "F6", "greedy metadata: refused, accepted, more memory", f"{told.total() - told['accepted']}, "
+        f"{told['accepted']}, {grown / 1e6:.1f} MB"
+    )  # fmt: skip
+
+
+async def used_bytes(yard: Yard) -> int:
+    info = (await yard.store.call("INFO", "memory")).decode()
+    return int(info.partition("used_memory:")[2].split()[0])
+
+
 async def started(yard: Yard, job_ids: list[str]) -> None:
     async with asyncio.timeout(SIZE.within_s):
         while len((await yard.backend.tally()).runs) < len(job_ids):

@@ -314,4 +314,4 @@ async def test_while_the_store_is_nearly_full_no_item_becomes_a_job(desk: Desk) 
     await desk.tend()
     assert await desk.work() == []
     has_room = True
-    assert (await desk.until_over(caller, batch_id)).counts == {"succeeded": 3}
+    assert (await desk.until_over(caller, batch_id)).counts["succeeded"] == 3
