@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -13,11 +15,13 @@ from apps.cli.configuration import env_file_option, load_settings
 from apps.cli.first_key import open_store
 from apps.resources import open_objects
 from apps.settings import Settings
-from libs.archive.audit import verify_all
+from libs.archive.anchor import Anchor, Anchors
 from libs.audit.chain import BrokenChainError, Chain, Link
 from libs.errors import Unavailable
 
 __all__ = ["audit"]
+
+T = TypeVar("T")
 
 _LINK = re.compile(r"([1-9]\d{0,15}):([0-9a-f]{64})")
 
@@ -31,10 +35,10 @@ def audit() -> None:
 @click.option("--noted", help="NUMBER:HASH as an earlier run printed it: that entry must be there, unchanged.")
 @env_file_option
 def verify_(noted: str | None, env_file: Path | None) -> None:
-    """Follow the chain of hashes through the whole log, archive and all; exit code 1 when it is broken.
+    """Follow the chain of hashes through the whole log, archive and all, and hold it against its anchor.
 
-    Prints the newest entry's number and hash. Keep it where whoever can write to Redis cannot: without it, a whole new
-    chain, or one that ends too early, looks like a good one.
+    Exit code 1 when it is broken or shortened. Prints the newest entry's number and hash. Keep it where whoever can
+    write to Redis and to the bucket cannot: both brought back to what they were before look like a good log without it.
     """
     link = None
     if noted is not None:
@@ -42,23 +46,35 @@ def verify_(noted: str | None, env_file: Path | None) -> None:
         if match is None:
             raise click.BadParameter("NUMBER:HASH is what an earlier run printed", param_hint="--noted")
         link = Link(int(match[1]), match[2])
-    _tell(asyncio.run(_verify(load_settings(env_file), link)))
+    _tell(*asyncio.run(_with_anchors(load_settings(env_file), lambda anchors: anchors.verify(link))))
 
 
-async def _verify(settings: Settings, noted: Link | None) -> Chain | None:
+@audit.command("anchor")
+@env_file_option
+def anchor_(env_file: Path | None) -> None:
+    """Anchor the log as it is now, after a restore that is known to have lost entries; workers do it by themselves."""
+    anchor = asyncio.run(_with_anchors(load_settings(env_file), lambda anchors: anchors.renew()))
+    if anchor is None:
+        click.echo("no entries", err=True)
+        return
+    click.echo(f"anchored at entry {anchor.link.number}", err=True)
+
+
+async def _with_anchors(settings: Settings, doing: Callable[[Anchors], Awaitable[T]]) -> T:
     try:
         with closing(open_objects(settings)) as objects:
             async with open_store(settings) as store:
-                return await verify_all(store, objects, noted)
+                return await doing(Anchors(store, objects, settings.peppers))
     except BrokenChainError as error:
         raise click.ClickException(f"the audit log was tampered with: {error}") from None
     except Unavailable as error:
         raise click.ClickException(f"{error}: the log cannot be read now") from None
 
 
-def _tell(chain: Chain | None) -> None:
+def _tell(chain: Chain | None, anchor: Anchor | None) -> None:
     if chain is None:
         click.echo("no entries", err=True)
         return
-    click.echo(f"{chain.last.number} entries are as they were written", err=True)
+    anchored = f", and anchored up to {anchor.link.number}" if anchor is not None else ""
+    click.echo(f"{chain.last.number} entries are as they were written{anchored}", err=True)
     click.echo(f"{chain.last.number}:{chain.last.hash}")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 
 from apps.worker.turns import Turns
+from libs.archive.anchor import Anchors
 from libs.archive.expiry import expire_archived
 from libs.archive.moving import archive_finished
 from libs.archive.walk import walk_on
@@ -25,18 +27,27 @@ class Archivist:
     """Moves history to the archive, removes what is past its retention, and looks for objects that are nobody's."""
 
     def __init__(
-        self, store: Store, objects: Objects, turns: Turns, metrics: Metrics, *, archive_after_s: float
+        self,
+        store: Store,
+        objects: Objects,
+        turns: Turns,
+        metrics: Metrics,
+        *,
+        archive_after_s: float,
+        peppers: Sequence[bytes],
     ) -> None:
-        """`archive_after_s` is how long after its end a job's record stays in Redis."""
+        """`archive_after_s` is how long after its end a job's record stays in Redis; `peppers` sign the audit log."""
         self._store = store
         self._objects = objects
         self._turns = turns
         self._metrics = metrics
         self._archive_after_s = archive_after_s
+        self._anchors = Anchors(store, objects, peppers)
 
     async def keep_archiving(self) -> None:
-        """Whenever it is this worker's turn, for ever. What fails at one of the three keeps none of the others up."""
-        await asyncio.gather(*[self._turns.keep(doing) for doing in (self._archive, self._expire, self._walk)])
+        """Whenever it is this worker's turn, for ever. What fails at one of the four keeps none of the others up."""
+        duties = (self._archive, self._expire, self._walk, self._anchors.keep)
+        await asyncio.gather(*[self._turns.keep(doing) for doing in duties])
 
     async def _archive(self) -> None:
         while moved := await archive_finished(self._store, self._objects, self._archive_after_s):

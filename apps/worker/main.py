@@ -138,7 +138,10 @@ def _look_after(resources: Resources, fleet: Fleet, worker_id: str, queues: Sequ
 def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -> None:
     store, objects = resources.store, resources.objects
     sweeper = Sweeper(store, objects, turns, queues, resources.metrics)
-    archivist = Archivist(store, objects, turns, resources.metrics, archive_after_s=resources.settings.archive_after)
+    settings = resources.settings
+    archivist = Archivist(
+        store, objects, turns, resources.metrics, archive_after_s=settings.archive_after, peppers=settings.peppers
+    )
     resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
     resources.background.append(asyncio.create_task(archivist.keep_archiving(), name="archive"))
 

@@ -13,7 +13,9 @@ from libs.store.client import Store
 __all__ = ["verify_all"]
 
 
-async def verify_all(store: Store, objects: Objects, noted: Link | None = None) -> Chain | None:
+async def verify_all(
+    store: Store, objects: Objects, noted: Link | None = None, anchored: Link | None = None
+) -> Chain | None:
     """Follow the chain from its first entry in the archive to its last in Redis; see `libs.audit.chain.verify`."""
 
     async def archived() -> AsyncGenerator[Mapping[str, str]]:
@@ -23,4 +25,4 @@ async def verify_all(store: Store, objects: Objects, noted: Link | None = None) 
         except GarbledSegmentError as garbled:
             raise BrokenChainError(garbled.detail) from garbled
 
-    return await verify(store, noted, archived)
+    return await verify(store, noted, archived, anchored)

@@ -117,6 +117,7 @@ HEADS: dict[str, Head] = {
     "plans": Head("plans", "", "HASH", "plans an admin changed, as JSON", "always"),
     "revoked": Head("revoked", "", "CHANNEL", "digests that caches must forget", "-"),
     "audit": Head("audit", "", "STREAM", "every admin act", "archived"),
+    "audit_anchor": Head("auditanchor", "", "STRING", "how far the audit log went, signed", "always"),
     "streams": Head("streams:", "api key", "ZSET", "open event streams by the end of their lease", "half a minute"),
     "stream_token": Head("streamtoken:", "digest", "STRING", "the job and api key of a stream token", "a minute"),
     # limits
@@ -252,6 +253,7 @@ class Keyspace:
     plans: str
     revoked: str
     audit: str
+    audit_anchor: str
     streams: str
     stream_token: str
     rate: str
