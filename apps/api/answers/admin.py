@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from apps.api.answers.answer import Answer, Count, Day, Month, Rates, Time
 from libs.access.plan_numbers import AllNumbers
@@ -12,11 +12,14 @@ __all__ = [
     "Act",
     "ApiKey",
     "DeadJob",
+    "Erased",
+    "Erasing",
     "Minted",
     "Plan",
     "Queue",
     "Queues",
     "RunningJob",
+    "StaysAnswer",
     "User",
     "UserUsage",
     "Worker",
@@ -42,6 +45,28 @@ class User(Answer):
     status: str
     overrides: dict[str, bool | int | None]
     created_at: Time
+
+
+class StaysAnswer(Answer):
+    """Something that erasing does not reach, and until when."""
+
+    what: str
+    detail: str
+    until: str
+
+
+class Erased(Answer):
+    """A user of whom everything is gone but what stays."""
+
+    id: str
+    status: Literal["erased"]
+    stays: list[StaysAnswer]
+
+
+class Erasing(User):
+    """A user who is being erased, and what will stay."""
+
+    stays: list[StaysAnswer]
 
 
 class ApiKey(Answer):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from starlette.responses import Response
 
-from apps.api.answers.admin import User
+from apps.api.answers.admin import Erased, Erasing, User
 from apps.api.answers.answer import Page
 from apps.api.body import read_object
 from apps.api.lists.paging import page, read_page
@@ -24,13 +25,14 @@ from libs.access.plan_numbers import PLAN_NAME, SomeNumbers
 from libs.access.users import begin_erasure, create_user, find_user_by_email, list_users, load_user, update_user
 from libs.accounts.erase import erase_user
 from libs.accounts.reshare import reshare_user
+from libs.accounts.stays import what_stays
 from libs.errors import Refusal, Unavailable
 from libs.strict import Strict
 
 __all__ = ["ROUTES", "NewUser"]
 
 _ERASE_S_MAX = 5.0
-_NO_CONTENT, _ACCEPTED = 204, 202
+_ACCEPTED = 202
 
 
 def _lower(value: Any) -> Any:
@@ -119,15 +121,16 @@ async def change(request: Request) -> Response:
 
 
 async def erase(request: Request) -> Response:
-    """204 when everything of the user's is gone; 202 while it is being erased, which goes on without us."""
+    """Erase a user: 200 when it is done, 202 while it goes on without us; both name what stays, and for how long."""
     resources, user_id = request.resources, request.path_params["user_id"]
     _refuse_self(request, user_id)
     await begin_erasure(resources.cells.shared, user_id, request.actor)
+    stays = [asdict(one) for one in await what_stays(resources.cells.shared)]
     with suppress(TimeoutError, Unavailable):
         async with asyncio.timeout(_ERASE_S_MAX):
             if await erase_user(resources.cells.home_of(user_id), resources.objects, user_id):
-                return Response(status_code=_NO_CONTENT)
-    return Json(user_view(await load_user(resources.cells.shared, user_id)), _ACCEPTED)
+                return Json({"id": user_id, "status": "erased", "stays": stays})
+    return Json(user_view(await load_user(resources.cells.shared, user_id)) | {"stays": stays}, _ACCEPTED)
 
 
 def _refuse_self(request: Request, user_id: str) -> None:
@@ -171,7 +174,7 @@ ROUTES = [
         erase,
         scope="admin",
         bucket="reads",
-        answers={204: (), 202: User},
+        answers={200: Erased, 202: Erasing},
         refuses=["conflict"],
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 
 from libs.access.users import begin_erasure
 from libs.accounts.erase import erase_some
+from libs.accounts.stays import what_stays
 from libs.artifacts.names import artifact_name, attempt_prefix
 from libs.artifacts.uploads import expire_uploads
 from libs.audit.chain import verify
 from libs.errors import Unavailable
+from libs.store.client import Store
+from libs.store.replies import ReplyError
 from tests.fakes.api import Api, bearer
 from tests.fakes.customers import COMPARED, COMPARISONS, JOBS, PICTURE, Customer, customer_of
 from tests.fakes.hands import end, start
@@ -83,7 +87,7 @@ async def test_nothing_of_a_user_is_left_but_what_admins_did(api: Api, admin: di
     someone, other = await customer_of(api), await customer_of(api)
     user_id, email = await live_a_life(api, someone), (await someone.me())["email"]
     theirs = await live_a_life(api, other)
-    assert await erase(api, admin, user_id) == 204
+    assert await erase(api, admin, user_id) == 200
     assert await api.resources.objects.list(f"{user_id}/") == ()
     left = await what_names(api, user_id, email, "a secret name")
     theirs_too = {key for key in left if key.startswith("upload:") and left[key] == ["a secret name"]}
@@ -104,7 +108,7 @@ async def test_what_arrives_late_at_an_upload_url_is_swept_away(api: Api, admin:
     someone = await customer_of(api)
     late = await upload(someone, complete=False)
     user_id = (await someone.me())["id"]
-    assert await erase(api, admin, user_id) == 204
+    assert await erase(api, admin, user_id) == 200
     async with httpx.AsyncClient(timeout=PATIENCE_S) as outside:
         await outside.put(late["url"], content=PNG, headers=late["headers"])
     resources = api.resources
@@ -169,7 +173,7 @@ async def test_a_user_who_is_being_erased_is_not_brought_back(api: Api, admin: d
 async def test_the_address_may_be_used_again(api: Api, admin: dict[str, str]) -> None:
     someone = await customer_of(api)
     me = await someone.me()
-    assert await erase(api, admin, me["id"]) == 204
+    assert await erase(api, admin, me["id"]) == 200
     made = await api.http.post("/admin/users", json={"email": me["email"]}, headers=admin)
     assert made.status_code == 201
     assert made.json()["id"] != me["id"]
@@ -190,7 +194,39 @@ async def test_nobody_is_erased_under_another_id(api: Api, admin: dict[str, str]
 async def test_a_key_that_was_good_a_moment_ago_submits_nothing_more(api: Api, admin: dict[str, str]) -> None:
     someone = await customer_of(api)
     user_id = (await someone.me())["id"]
-    assert await erase(api, admin, user_id) == 204
+    assert await erase(api, admin, user_id) == 200
     answer = await api.http.post(JOBS, json={"prompt": "x"}, headers=bearer(someone.secret))
     refused(answer, 401, "invalid_token")
     assert await api.resources.store.call("EXISTS", api.resources.store.keys.jobs + user_id) == 0
+
+
+async def test_the_answer_names_what_stays_and_until_when(api: Api) -> None:
+    admin, someone = await api.admin(), await customer_of(api)
+    me = await someone.me()
+    answer = (await api.http.delete(f"/admin/users/{me['id']}", headers=admin)).json()
+    assert (answer["id"], answer["status"]) == (me["id"], "erased")
+    stays = {one["what"]: one for one in answer["stays"]}
+    assert stays.keys() == {"audit_log", "admissions", "uploads", "backups", "elsewhere", "append_only_file"}
+    assert stays["audit_log"]["until"] == "for ever"
+    assert stays["admissions"]["until"].startswith("400 days")
+    told = stays["append_only_file"]["until"]
+    assert "BGREWRITEAOF" in told
+    assert int(re.search(r"by itself at (\d+) bytes", told)[1]) > 0  # type: ignore[index]
+
+
+@pytest.mark.parametrize("managed", [False, True])
+async def test_what_redis_does_not_say_is_not_told(api: Api, monkeypatch: pytest.MonkeyPatch, *, managed: bool) -> None:
+    """One without an append-only file has nothing to forget; a managed one does not show its configuration."""
+    call = Store.call
+
+    async def reply(store: Store, *command: Any) -> Any:
+        if command[0] == "INFO" and not managed:
+            return b"# Persistence\r\naof_enabled:0\r\n"
+        if command[0] == "CONFIG":
+            raise ReplyError("NOPERM")
+        return await call(store, *command)
+
+    monkeypatch.setattr(Store, "call", reply)
+    told = {one.what: one.until for one in await what_stays(api.resources.store)}
+    assert ("append_only_file" in told) is managed
+    assert "by itself" not in str(told)
