@@ -137,7 +137,7 @@ class ForkServer:
             try:
                 async with asyncio.timeout(_FORK_S):
                     await control.send(message, files)
-                    return await control.receive_file()
+                    return _worked_out(message, *await control.receive_file())
             except (OSError, EOFError, ValueError):
                 self._lose()
         raise Unavailable("cage", "the process that decodes files does not start")
@@ -159,6 +159,12 @@ class ForkServer:
         if self._end is not None:
             self._end()
         self._control = self._end = None
+
+
+def _worked_out(message: Mapping[str, Any], reply: dict[str, Any], file: int) -> tuple[dict[str, Any], int]:
+    if "failed" in reply:
+        raise Unavailable("cage", f"{message['task']} cannot be imported: {reply['failed']}")
+    return reply, file
 
 
 class _OpenFiles:

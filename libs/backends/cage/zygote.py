@@ -73,7 +73,11 @@ def _next(control: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 
 def _answer(control: socket.socket, children: dict[int, int], message: dict[str, Any], files: Sequence[int]) -> None:
-    task = cast("Task", importlib.import_module(message["task"]))
+    try:
+        task = cast("Task", importlib.import_module(message["task"]))
+    except Exception as error:  # noqa: BLE001  # a library may be missing or broken, which concerns one task
+        control.sendall(pack({"failed": repr(error)}))
+        return
     if len(files) < _FILES:
         gc.collect()
         gc.freeze()  # children share these pages for as long as nobody counts in them

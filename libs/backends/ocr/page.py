@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 __all__ = ["Box", "Line", "Page", "Point", "SearchableFile"]
@@ -20,6 +20,11 @@ class Line:
     box: Box
     score: float
 
+    def turned_back(self, rotation: int, size: tuple[int, int]) -> Line:
+        """The line on the page as it came, which is of that size."""
+        top_left, top_right, bottom_right, bottom_left = (_turned_back(point, rotation, size) for point in self.box)
+        return replace(self, box=(top_left, top_right, bottom_right, bottom_left))
+
     def as_json(self) -> dict[str, Any]:
         """The form told to callers."""
         return {
@@ -35,9 +40,19 @@ class Line:
         return cls(str(told["text"]), (top_left, top_right, bottom_right, bottom_left), float(told["score"]))
 
 
+def _turned_back(point: Point, rotation: int, size: tuple[int, int]) -> Point:
+    """Where a point is on a page of that size which was looked at turned clockwise by `rotation`."""
+    (x, y), (width, height) = point, size
+    return {0: (x, y), 90: (y, height - x), 180: (width - x, height - y), 270: (width - y, x)}[rotation]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page, upright. `number` counts from 1 to `of`; `text` holds its lines in reading order."""
+    """One page. `number` counts from 1 to `of`; `text` holds its lines in reading order.
+
+    `rotation` is by how many degrees clockwise the page had to be turned to be read: 0, 90, 180 or 270. Boxes are in
+    pixels of the page as it came, and begin at the corner that is the top left of their text.
+    """
 
     number: int
     width: int
@@ -45,6 +60,12 @@ class Page:
     text: str
     lines: tuple[Line, ...]
     of: int = 1
+    rotation: int = 0
+
+    def turned_back(self) -> Page:
+        """The page that was read turned by `rotation`, with its boxes where they are on the page as it came."""
+        size = (self.width, self.height)
+        return replace(self, lines=tuple(line.turned_back(self.rotation, size) for line in self.lines))
 
     def as_json(self) -> dict[str, Any]:
         """The form told to callers."""
@@ -52,6 +73,7 @@ class Page:
             "number": self.number,
             "width": self.width,
             "height": self.height,
+            "rotation": self.rotation,
             "text": self.text,
             "lines": [line.as_json() for line in self.lines],
         }
@@ -65,6 +87,7 @@ class Page:
             height=int(told["height"]),
             text=str(told["text"]),
             lines=tuple(Line.from_json(line) for line in told["lines"]),
+            rotation=int(told["rotation"]),
         )
 
 

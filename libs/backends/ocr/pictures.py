@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
+from math import ceil
 from typing import Protocol
 
 import pypdfium2
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
 from libs.errors import Failure
 from libs.limits import OCR_PAGES_MAX, PIXELS_MAX
@@ -16,6 +17,9 @@ __all__ = ["FORMATS", "Document", "Paper", "Picture", "open_document"]
 
 #: A PDF's pages are drawn at 200 dots an inch, or so that they keep within PIXELS_MAX; its own unit is 1/72 inch.
 _DRAWN_AT = 200 / 72
+
+#: From here on a pixel can be seen (its opacity), and is light (its grey).
+_SEEN, _LIGHT = 64, 225
 
 #: Pillow's name for each content type that can be read.
 FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "image/tiff": "TIFF", "image/webp": "WEBP"}
@@ -58,11 +62,18 @@ class Paper:
             try:
                 page = self._pdf[index]
                 width, height = page.get_size()
-                scale = min(_DRAWN_AT, (PIXELS_MAX / max(1.0, width * height)) ** 0.5)
-                yield page.render(scale=scale).to_pil().convert("RGB")
+                yield page.render(scale=_scale(width, height)).to_pil().convert("RGB")
                 page.close()
             except Exception as error:
                 raise _unreadable(f"page {index + 1} is damaged") from error
+
+
+def _scale(width: float, height: float) -> float:
+    """Pixels a point: each side is rounded up, so what just fits is made a little smaller."""
+    scale: float = min(_DRAWN_AT, (PIXELS_MAX / max(1.0, width * height)) ** 0.5)
+    while ceil(width * scale) * ceil(height * scale) > PIXELS_MAX:
+        scale *= 0.999
+    return scale
 
 
 class Picture:
@@ -105,9 +116,15 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         image = _eight_bits(image)
     if image.has_transparency_data:
         picture = image.convert("RGBA")
-        paper = Image.new("RGBA", picture.size, "white")
+        paper = Image.new("RGBA", picture.size, "black" if _is_light(picture) else "white")
         image = Image.alpha_composite(paper, picture)
     return image.convert("RGB")
+
+
+def _is_light(picture: Image.Image) -> bool:
+    """Whether what can be seen of a picture is so light that nobody would see it on white paper."""
+    seen = ImageStat.Stat(picture.convert("L"), mask=picture.getchannel("A").point(lambda alpha: 255 * (alpha > _SEEN)))
+    return bool(seen.count[0]) and seen.mean[0] > _LIGHT
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

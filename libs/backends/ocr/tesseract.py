@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from io import BytesIO
 from statistics import fmean
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from libs.backends.cage.limits import die_with_parent
 from libs.backends.ocr.page import Line, Page
+from libs.backends.ocr.sight import turned_by
 from libs.backends.ocr.wire import Language
 from libs.errors import Failure
 
@@ -35,9 +38,13 @@ _CODES: dict[Language, str] = {
     "tr": "tur",
 }
 
+#: A line of what it says of orientation (`--psm 0`), and how well a page must read turned to be taken so.
+_ROTATE = re.compile(rb"^Rotate: (90|180|270)$", re.MULTILINE)
+_TURNED_MIN = 0.95
+
 
 class TesseractReader:
-    """Runs the program once for each page. It is given pixels that were decoded here, never the caller's bytes."""
+    """Runs the program twice for each page. It is given pixels that were decoded here, never the caller's bytes."""
 
     def __init__(self, program: str, threads: int) -> None:
         """Name the program; it is not started yet."""
@@ -45,22 +52,47 @@ class TesseractReader:
         self._environment = {"OMP_THREAD_LIMIT": str(threads)}
 
     def read(self, number: int, picture: Image.Image, language: Language) -> Page:
-        """Read a page; raises Failure `language_unavailable` where the program lacks the language's data."""
-        code = _CODES[language]
+        """Read a page, turned upright; raises Failure `language_unavailable` where the language's data is missing.
+
+        What the program says of how a page lies is a guess: one that it reads worse turned stays as it came.
+        """
+        page = self._read(number, picture, language)
+        rotation = self._rotation(picture)
+        if rotation == 0:
+            return page
+        turned = self._read(number, turned_by(picture, rotation), language)
+        if _certainty(turned) < _TURNED_MIN * _certainty(page):
+            return page
+        return replace(turned, width=picture.width, height=picture.height, rotation=rotation).turned_back()
+
+    def _read(self, number: int, picture: Image.Image, language: Language) -> Page:
+        done = self._run(picture, "-l", _CODES[language], "-c", "tessedit_create_tsv=1")
+        if done.returncode and b"traineddata" in done.stderr:
+            raise Failure("language_unavailable", f"tesseract has no data for the language {language!r} here")
+        done.check_returncode()
+        return page_of_tsv(number, picture.size, done.stdout.decode(errors="replace"))
+
+    def _rotation(self, picture: Image.Image) -> int:
+        """By how many degrees clockwise the page should be turned; 0 where its letters are too few to tell."""
+        found = _ROTATE.search(self._run(picture, "--psm", "0").stdout)
+        return int(found[1]) if found else 0
+
+    def _run(self, picture: Image.Image, *options: str) -> subprocess.CompletedProcess[bytes]:
         pixels = BytesIO()
         picture.convert("L").save(pixels, "PPM")
-        done = subprocess.run(  # noqa: S603  # the program comes from the operator, the arguments from the table above
-            [self._program, "stdin", "stdout", "-l", code, "-c", "tessedit_create_tsv=1"],
+        return subprocess.run(  # noqa: S603  # the program comes from the operator, the options from us
+            [self._program, "stdin", "stdout", *options],
             input=pixels.getvalue(),
             capture_output=True,
             env=self._environment,
             check=False,
             preexec_fn=die_with_parent,  # calls nothing but prctl(2)
         )
-        if done.returncode and b"traineddata" in done.stderr:
-            raise Failure("language_unavailable", f"tesseract has no data for the language {language!r} here")
-        done.check_returncode()
-        return page_of_tsv(number, picture.size, done.stdout.decode(errors="replace"))
+
+
+def _certainty(page: Page) -> float:
+    """How much was read, and how surely."""
+    return sum(line.score * len(line.text) for line in page.lines)
 
 
 def page_of_tsv(number: int, size: tuple[int, int], table: str) -> Page:
