@@ -185,7 +185,14 @@ class Settings(BaseSettings):
     # Backends
     backends_file: Path | None = None
     comfyui_url: str | None = None
-    comfyui_timeout: float = Field(300.0, gt=0)
+    comfyui_timeout: float = Field(
+        300.0,
+        gt=0,
+        description="How long a running prompt may show no sign of life: no progress, no node that begins",
+    )
+    comfyui_retry_interrupted: bool = Field(
+        default=False, description="Try again what somebody has interrupted in ComfyUI's own page"
+    )
     ocr_processes: int = Field(1, ge=1, le=64)
     replicate_url: HttpUrlText = "https://api.replicate.com/v1"
     replicate_api_token: SecretStr | None = None

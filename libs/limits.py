@@ -103,8 +103,10 @@ __all__ = [
     "WORKFLOW_NODE_INPUTS_MAX",
     "WORKFLOW_PARAMETERS_MAX",
     "WORKFLOW_TEXT_LENGTH_MAX",
+    "WORKFLOW_TIMEOUT_S_MAX",
     "WORKFLOW_UNITS_MAX",
     "WORKFLOW_UPLOADS_MAX",
+    "WORKFLOW_VALUES_BYTES_MAX",
     "WORKFLOW_VERSIONS_MAX",
 ]
 
@@ -276,6 +278,10 @@ WORKFLOW_BYTES_MAX: Final = 256 * 1024
 WORKFLOW_PARAMETERS_MAX: Final = 64
 WORKFLOW_CHOICES_MAX: Final = 200
 WORKFLOW_UNITS_MAX: Final = 1_000
+#: How long one attempt at a workflow may take in all, where the workflow says so itself.
+WORKFLOW_TIMEOUT_S_MAX: Final = 86_400
+#: What nodes tell that is no file, as JSON in a job's output; what is more is for a file.
+WORKFLOW_VALUES_BYTES_MAX: Final = 64 * 1024
 #: Uploads that one job of a workflow may read.
 WORKFLOW_UPLOADS_MAX: Final = 8
 

@@ -136,7 +136,8 @@ class Runner:
 
     async def _handle(self, kind: Kind[Any], running: Running, attempt: LiveAttempt) -> Output | Wait:
         wanted = _read_input(kind, running.claim)
-        timeout_s = min(kind.timeout_s, self.timeout_s_max)
+        own_s = None if kind.timeout_of is None else await kind.timeout_of(wanted, self.library)
+        timeout_s = min(kind.timeout_s, self.timeout_s_max) if own_s is None else own_s
         with running.handling():
             soft = _stop_later(running, kind.soft_timeout_s, timeout_s)
             try:
@@ -145,7 +146,8 @@ class Runner:
             except TimeoutError:
                 if not limit.expired():
                     raise
-                raise _too_slow(kind.slow_fault(wanted), timeout_s, retryable=True) from None
+                # What an admin set for this very work is its measure: it would only run as long again.
+                raise _too_slow(kind.slow_fault(wanted), timeout_s, retryable=own_s is None) from None
             finally:
                 soft.cancel()
 

@@ -17,6 +17,7 @@ from libs.kinds.generate_graph import INIT_IMAGE, index_of, picture_graph
 from libs.kinds.generate_input import SEED_MAX, GenerateInput
 from libs.kinds.generate_size import picture_size
 from libs.kinds.kind import Attempt, Kind, Needs, Offer, Output
+from libs.limits import WORKFLOW_TIMEOUT_S_MAX
 
 __all__ = ["KIND"]
 
@@ -73,7 +74,7 @@ async def run(wanted: GenerateInput, attempt: Attempt) -> Output:
     files, size = await _init_image(wanted, attempt)
     graph = picture_graph(wanted, model=model, seeds=seeds, size=size)
     saved = await attempt.backends.comfyui.run(graph, attempt, uploads=files)
-    pictures = _pictures(saved, seeds)
+    pictures = _pictures(saved.files, seeds)
     await attempt.progress(steps, steps, "drawn")
     return Output({"seed": seeds[0], "seeds": list(seeds), "model": model, "images": len(pictures)}, pictures)
 
@@ -153,6 +154,6 @@ KIND = Kind(
     backend="comfyui",
     needs=needs,
     abandon=abandon,
-    timeout_s=600,
+    timeout_s=WORKFLOW_TIMEOUT_S_MAX,
     attempts_max=3,
 )

@@ -194,9 +194,9 @@ class Kind(Generic[InputT]):
     returns the input with all of it fixed, or refuses (raises Refusal); then `prepare` and `check`.
     `prepare` may complete an input at submission (draw a seed); `check` may refuse it (raises Refusal) against
     what the backend offers and what the plan allows; both are pure and quick. A handler that runs longer than
-    `soft_timeout_s` is asked to stop, at `timeout_s` it is stopped; `slow_fault` says of an input whose fault
-    that is: too much was sent, which is charged and not tried again, or we were too slow. `attempts_max` counts
-    failures, not crashes.
+    `soft_timeout_s` is asked to stop, at `timeout_s` (or JOB_TIMEOUT, where that is less) it is stopped. `timeout_of`
+    looks up a time that counts in place of both. `slow_fault` says of an input whose fault that is: too much was sent,
+    which is charged and not tried again, or we were too slow. `attempts_max` counts failures, not crashes.
     `uploads` names the uploads an input refers to: at submission each must be complete and the caller's own, and of
     one of `upload_types` where those are given.
     `urls` are the addresses in an input, by member (`a/b` is within `a`): the egress guard's rules are applied at
@@ -234,6 +234,7 @@ class Kind(Generic[InputT]):
     timeout_s: float = 300
     soft_timeout_s: float | None = None
     slow_fault: Callable[[InputT], Fault] = _ours
+    timeout_of: Callable[[InputT, Library], Awaitable[float | None]] | None = None
     attempts_max: int = 3
     body_bytes_max: int | None = limits.ORDER_BYTES_MAX
     body_values_max: int = limits.ORDER_VALUES_MAX

@@ -13,17 +13,14 @@ import orjson
 
 from libs import limits
 from libs.access.plan import Limits
-from libs.artifacts.artifact import NewArtifact
-from libs.artifacts.png import without_texts
-from libs.artifacts.sniff import EXTENSIONS, sniff
-from libs.backends.comfyui import TOO_SLOW, Graph, OutputFile
+from libs.backends.comfyui import TOO_SLOW, Graph, Outcome
 from libs.backends.comfyui.node_class import NodeClass
 from libs.backends.pictures import PICTURE_TYPES
 from libs.errors import Failure, Fault, invalid
 from libs.kinds.kind import Attempt, Kind, Library, Needs, Offer, Output
 from libs.kinds.workflow_input import Order, WorkflowInput
+from libs.kinds.workflow_output import output_of
 from libs.kinds.workflow_ready import Ready, make_ready
-from libs.spool import chunks_of
 from libs.workflows.classes import RawClasses
 from libs.workflows.definition import classes_of
 from libs.workflows.flaw import Flaw, refusal
@@ -109,8 +106,16 @@ async def run(wanted: WorkflowInput, attempt: Attempt) -> Output:
     ready = await make_ready(wanted, attempt.library)
     with tempfile.TemporaryDirectory(prefix="arqade-") as folder:
         pictures = {name: await _picture(upload, attempt, Path(folder) / name) for name, upload in ready.files()}
-        files = await _left_by(ready, attempt, pictures)
-    return _output(wanted, ready, files)
+        outcome = await _left_by(ready, attempt, pictures)
+    return await asyncio.to_thread(output_of, wanted, ready, outcome)
+
+
+async def timeout_of(wanted: WorkflowInput, library: Library) -> float | None:
+    """What the workflow itself says of its time."""
+    if wanted.graph is not None:
+        return None
+    version = await library.find_version(wanted.workflow or "", wanted.version)
+    return None if version is None else version.definition.timeout_s
 
 
 async def abandon(wanted: WorkflowInput, attempt: Attempt) -> None:
@@ -148,11 +153,11 @@ async def _picture(upload: str, attempt: Attempt, path: Path) -> Path:
     return path
 
 
-async def _left_by(ready: Ready, attempt: Attempt, pictures: Mapping[str, Path]) -> Sequence[OutputFile]:
-    """The files of a run. What the backend does not like about a caller's own graph is the caller's doing."""
+async def _left_by(ready: Ready, attempt: Attempt, pictures: Mapping[str, Path]) -> Outcome:
+    """What a run left. What the backend does not like about a caller's own graph is the caller's doing."""
     try:
-        files = await attempt.backends.comfyui.run(
-            ready.named_graph(), attempt, uploads=pictures, skipped_outputs_allowed=ready.skipped_outputs_allowed
+        outcome = await attempt.backends.comfyui.run(
+            ready.named_graph(), attempt, uploads=pictures, wishes=ready.wishes
         )
     except Failure as failure:
         if not ready.is_raw:
@@ -163,32 +168,9 @@ async def _left_by(ready: Ready, attempt: Attempt, pictures: Mapping[str, Path])
             detail = f"{failure.detail}: the graph is too slow, and is charged"
             raise Failure(TOO_SLOW, detail, fault="caller") from None
         raise
-    if ready.is_raw and len(files) > pictures_of_raw(ready.graph):
+    if ready.is_raw and len(outcome.files) > pictures_of_raw(ready.graph):
         raise Failure("output_too_large", "the graph left more files than it was charged for", fault="caller")
-    return files
-
-
-def _output(wanted: WorkflowInput, ready: Ready, files: Sequence[OutputFile]) -> Output:
-    artifacts = tuple(_artifact(index, file, ready) for index, file in enumerate(files))
-    if ready.is_raw:
-        return Output({"files": len(files)}, artifacts)
-    told = {"workflow": wanted.workflow, "version": wanted.version, "seeds": dict(ready.seeds), "files": len(files)}
-    return Output(told, artifacts)
-
-
-def _artifact(index: int, file: OutputFile, ready: Ready) -> NewArtifact:
-    """A file under the type that its bytes tell; with the seed where there is one, or the node of a caller's graph.
-
-    The graph of a registered workflow is not the caller's to see, and ComfyUI writes it into its pictures.
-    """
-    content_type = sniff(file.head)
-    data = file.data
-    if content_type == "image/png" and not ready.is_raw:
-        data = without_texts(b"".join(chunks_of(data)))
-    facts: dict[str, object] = {"node": file.node} if ready.is_raw else {}
-    if len(ready.seeds) == 1:
-        (facts["seed"],) = ready.seeds.values()
-    return NewArtifact(f"{index}.{EXTENSIONS[content_type]}", content_type, data, facts)
+    return outcome
 
 
 KIND = Kind(
@@ -206,7 +188,8 @@ KIND = Kind(
     backend="comfyui",
     needs=needs,
     abandon=abandon,
-    timeout_s=600,
+    timeout_s=limits.WORKFLOW_TIMEOUT_S_MAX,
+    timeout_of=timeout_of,
     slow_fault=slow_fault,
     attempts_max=3,
     body_bytes_max=limits.GRAPH_BYTES_MAX,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from libs.backends.comfyui import Graph
+from libs.backends.comfyui import Graph, Wishes
 from libs.backends.comfyui.node_class import NodeClass
 from libs.errors import Failure, Unavailable
 from libs.kinds.kind import Library
@@ -13,6 +13,7 @@ from libs.kinds.workflow_input import WorkflowInput
 from libs.workflows.check import Place
 from libs.workflows.definition import Definition, classes_of, definition_flaws
 from libs.workflows.flaw import Flaw
+from libs.workflows.graph import titles_of
 from libs.workflows.node_classes import UnreadableError
 from libs.workflows.order import filled, picture_places, seeds_of
 from libs.workflows.raw import read_raw, uploads_in
@@ -29,7 +30,8 @@ class Ready:
     graph: Graph
     uploads: Mapping[Place, str]
     is_raw: bool
-    skipped_outputs_allowed: bool = False
+    wishes: Wishes = field(default_factory=Wishes)
+    titles: Mapping[str, str] = field(default_factory=dict)
     seeds: Mapping[str, int] = field(default_factory=dict)
 
     def files(self) -> Iterator[tuple[str, str]]:
@@ -59,7 +61,8 @@ async def make_ready(wanted: WorkflowInput, library: Library) -> Ready:
         filled(definition, values),
         picture_places(definition, values),
         is_raw=False,
-        skipped_outputs_allowed=definition.skipped_outputs_allowed,
+        wishes=Wishes(definition.skipped_outputs_allowed, definition.previews),
+        titles=titles_of(definition.graph),
         seeds=seeds_of(definition, values),
     )
 

@@ -29,7 +29,8 @@ class Definition(Strict):
     """What an admin registers.
 
     `units` is what a job costs: a number, or the name of an integer parameter (the pictures it asks for).
-    `skipped_outputs_allowed` takes a run for good in which the backend left out some of the outputs.
+    `skipped_outputs_allowed` takes a run for good in which the backend left out some of the outputs. With `previews`
+    what nodes only show is kept beside what is saved. `timeout_s` is how long one attempt may take (else JOB_TIMEOUT).
     """
 
     summary: Annotated[str, Field(max_length=200)] = ""
@@ -46,6 +47,8 @@ class Definition(Strict):
     ] = ()
     units: Annotated[int, Field(ge=1, le=limits.WORKFLOW_UNITS_MAX)] | Annotated[str, Field(max_length=64)] = 1
     skipped_outputs_allowed: bool = False
+    previews: bool = False
+    timeout_s: Annotated[int, Field(ge=1, le=limits.WORKFLOW_TIMEOUT_S_MAX)] | None = None
 
 
 class NewWorkflow(Definition):

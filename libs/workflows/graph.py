@@ -17,7 +17,7 @@ from libs import limits
 from libs.backends.comfyui import Graph
 from libs.workflows.flaw import Flaw, first_flaws
 
-__all__ = ["Link", "inputs_in", "is_link", "link_flaws", "read_graph"]
+__all__ = ["Link", "inputs_in", "is_link", "link_flaws", "read_graph", "titles_of"]
 
 #: A link: the node that it comes from, and which of its outputs.
 Link = list[Any]
@@ -34,7 +34,7 @@ _INT_MIN, _INT_MAX = -(2**63), 2**64 - 1
 
 
 def read_graph(sent: object) -> tuple[Graph, list[Flaw]]:
-    """The graph, with nothing in it but classes and inputs, and what is wrong with its shape: [] if it can be used."""
+    """The graph, with nothing in it but classes, inputs and titles, and what is wrong with its shape: [] if nothing."""
     if not isinstance(sent, dict) or not sent:
         return {}, [Flaw((), "must be an object of nodes by id, with one at least", "type")]
     if len(sent) > limits.WORKFLOW_NODES_MAX:
@@ -42,7 +42,20 @@ def read_graph(sent: object) -> tuple[Graph, list[Flaw]]:
     flaws = first_flaws(flaw.below(str(node)) for node, body in sent.items() for flaw in _node_flaws(node, body))
     if flaws:
         return {}, flaws
-    return {node: {"class_type": body["class_type"], "inputs": dict(body["inputs"])} for node, body in sent.items()}, []
+    return {node: _plain(body) for node, body in sent.items()}, []
+
+
+def titles_of(graph: Graph) -> dict[str, str]:
+    """What the author of a graph calls its nodes, where it says so."""
+    return {node: body["_meta"]["title"] for node, body in graph.items() if "_meta" in body}
+
+
+def _plain(body: Mapping[str, Any]) -> dict[str, Any]:
+    """What was understood of a node: its title is for people."""
+    meta = body.get("_meta")
+    title = meta.get("title") if isinstance(meta, dict) else None
+    told = {"_meta": {"title": title}} if isinstance(title, str) and _is_name(title) else {}
+    return {"class_type": body["class_type"], "inputs": dict(body["inputs"]), **told}
 
 
 def is_link(value: object) -> TypeGuard[Link]:

@@ -50,7 +50,7 @@ def read_raw(sent: object, allowed: RawClasses, classes: Mapping[str, NodeClass]
     flaws = flaws or first_flaws(_class_flaws(graph, allowed, classes))
     if flaws:
         return {}, flaws
-    graph = {node: _renamed(body, classes) for node, body in graph.items()}
+    graph = {node: _renamed(_untitled(body), classes) for node, body in graph.items()}
     if classes is not None:
         graph = {node: _converted(body, classes) for node, body in graph.items()}
         flaws = first_flaws(_flaws(graph, classes))
@@ -102,6 +102,11 @@ def _class_flaws(graph: Graph, allowed: RawClasses, classes: Mapping[str, NodeCl
         elif known is not None and not (known.is_core or known.unread or allowed.is_added(name)):
             detail = f"{name!r} is not ComfyUI's own on the backend, and only that may be used in raw graphs"
             yield Flaw((node, "class_type"), detail, "node_not_allowed")
+
+
+def _untitled(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Nothing travels to the backend beside what was checked."""
+    return {name: body[name] for name in ("class_type", "inputs")}
 
 
 def _renamed(body: Mapping[str, Any], classes: Mapping[str, NodeClass] | None) -> Mapping[str, Any]:

@@ -5,9 +5,9 @@ events, record, refusals, outputs and catalogue are pure readers of what comes b
 """
 
 from libs.backends.comfyui.client import ComfyUI
-from libs.backends.comfyui.outputs import OutputFile
+from libs.backends.comfyui.outputs import Outcome, OutputFile
 from libs.backends.comfyui.patience import Patience
-from libs.backends.comfyui.run import TOO_SLOW
+from libs.backends.comfyui.run import TOO_SLOW, Wishes
 from libs.backends.comfyui.server import Graph
 
-__all__ = ["TOO_SLOW", "ComfyUI", "Graph", "OutputFile", "Patience"]
+__all__ = ["TOO_SLOW", "ComfyUI", "Graph", "Outcome", "OutputFile", "Patience", "Wishes"]

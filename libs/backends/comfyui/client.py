@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol
 
 from libs.backends.comfyui.catalogue import choices
 from libs.backends.comfyui.object_info import Offer
-from libs.backends.comfyui.outputs import OutputFile
+from libs.backends.comfyui.outputs import Outcome
 from libs.backends.comfyui.patience import Patience
-from libs.backends.comfyui.record import DEVICE_FAULT
-from libs.backends.comfyui.run import Run
+from libs.backends.comfyui.record import DEVICE_FAULT, SERVER_STUCK
+from libs.backends.comfyui.run import Run, Wishes
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Submission, Watcher
 from libs.backends.transport import FileContent
@@ -22,6 +22,7 @@ from libs.errors import ArqadeError, Failure, Unavailable
 __all__ = ["ComfyUI", "Health"]
 
 _VERSION_LENGTH_MAX: Final = 40
+_NO_WISHES: Final = Wishes()
 
 
 class Health(Protocol):
@@ -38,8 +39,9 @@ class ComfyUI:
     """One ComfyUI server.
 
     `url` is where it listens; without one every call raises Unavailable, and the jobs wait for an operator.
-    `timeout_s` is how long one prompt may take there, its wait in ComfyUI's own queue included. `name` is what a job's
-    record calls the server. Raises ValueError when `url` is no http or https URL.
+    `timeout_s` is how long a running prompt may show no sign of life; what waits in ComfyUI's own queue, or makes
+    progress, is not timed out here. `name` is what a job's record calls the server. Raises ValueError when `url` is no
+    http or https URL.
     """
 
     def __init__(
@@ -71,17 +73,16 @@ class ComfyUI:
         watcher: Watcher,
         *,
         uploads: Mapping[str, FileContent] = MappingProxyType({}),
-        skipped_outputs_allowed: bool = False,
-    ) -> tuple[OutputFile, ...]:
-        """Run a graph for an attempt and return every file it leaves behind.
+        wishes: Wishes = _NO_WISHES,
+    ) -> Outcome:
+        """Run a graph for an attempt and return all that it leaves behind.
 
         `uploads` are files that the graph reads, by name: each (its bytes, or the path of a file) is put into the
         server's input folder first, and every input of a node whose value is exactly that name is made to name it
         there, as `LoadImage` wants it. So choose names that no text of the caller's can equal, such as the id of an
         upload with its extension (`upload_….png`): the extension is kept. With nothing in it, nothing is replaced.
 
-        A server may take a graph and leave out some of its outputs: that is a failure unless
-        `skipped_outputs_allowed`.
+        A server may take a graph and leave out some of its outputs: that is a failure unless `wishes` say otherwise.
 
         What an earlier attempt submitted is resumed when it still lives or is done. Every `filename_prefix` in the
         graph is replaced. Being canceled ends the prompt too when the attempt is `canceled` or `timed_out`; else it
@@ -93,12 +94,12 @@ class ComfyUI:
             graph,
             watcher,
             uploads=uploads,
-            skipped_outputs_allowed=skipped_outputs_allowed,
+            wishes=wishes,
             timeout_s=self._timeout_s,
             patience=self._patience,
         )
         try:
-            outputs = await run.outputs()
+            outcome = await run.outcome()
         except asyncio.CancelledError:
             await self._say_farewell(run)
             raise
@@ -106,7 +107,7 @@ class ComfyUI:
             await self._tell_health(error)
             raise
         await self._tell_health(None)
-        return outputs
+        return outcome
 
     async def end(self, submission: Submission) -> None:
         """End what was submitted for a job that nobody will resume; nothing happens when it has ended.
@@ -152,7 +153,7 @@ class ComfyUI:
         """What a run says of its server: that it is away, that its device is broken, or that it does its work."""
         if self._health is None:
             return
-        if isinstance(error, Failure) and error.code == DEVICE_FAULT:
+        if isinstance(error, Failure) and error.code in (DEVICE_FAULT, SERVER_STUCK):
             await self._health.sideline(error.code)
         elif not isinstance(error, Unavailable):
             await self._health.heard(good=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-__all__ = ["FEATURE_FLAGS", "Ended", "Event", "Note", "Preview", "Progress", "read_frame", "read_message"]
+__all__ = ["FEATURE_FLAGS", "Ended", "Event", "Note", "Preview", "Progress", "Sign", "read_frame", "read_message"]
 
 #: To be sent first on each connection, or previews come without saying whose they are.
 FEATURE_FLAGS = '{"type":"feature_flags","data":{"supports_preview_metadata":true}}'
@@ -43,6 +43,7 @@ class Preview:
     prompt_id: str | None
     content_type: str
     picture: bytes
+    node: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,15 @@ class Ended:
     prompt_id: str | None
 
 
-Event = Progress | Preview | Note | Ended
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """The prompt lives: a node begins (`node` says which), has ended, or is known already."""
+
+    prompt_id: str | None
+    node: str | None = None
+
+
+Event = Progress | Preview | Note | Ended | Sign
 
 
 def read_message(message: str | bytes) -> Event | None:
@@ -79,11 +88,14 @@ def _read_event(name: str | None, data: Mapping[str, Any]) -> Event | None:
     prompt_id = _text(data.get("prompt_id"))
     if name in _ENDINGS or (name == "executing" and "node" in data and data["node"] is None):
         return Ended(prompt_id)
+    found: Event | None = None
     if name == "progress":
-        return _progress(prompt_id, data.get("node"), data)
-    if name == "progress_state":
-        return _running_node(prompt_id, data.get("nodes"))
-    return None
+        found = _progress(prompt_id, data.get("node"), data)
+    elif name == "progress_state":
+        found = _running_node(prompt_id, data.get("nodes"))
+    if found is None and prompt_id is not None:
+        return Sign(prompt_id, _text(data.get("node")) if name == "executing" else None)
+    return found
 
 
 def _running_node(prompt_id: str | None, nodes: object) -> Progress | None:
@@ -125,7 +137,7 @@ def _preview_with_metadata(metadata: bytes, picture: bytes) -> Preview | None:
         return None
     if not isinstance(told, dict) or told.get("image_type") not in _FORMATS.values() or not picture:
         return None
-    return Preview(_text(told.get("prompt_id")), told["image_type"], picture)
+    return Preview(_text(told.get("prompt_id")), told["image_type"], picture, _text(told.get("node_id")))
 
 
 def _text(value: object) -> str | None:

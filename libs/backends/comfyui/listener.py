@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,30 +19,35 @@ from urllib.parse import quote
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from libs.backends.comfyui.events import FEATURE_FLAGS, Ended, Event, Note, Preview, Progress, read_message
+from libs.backends.comfyui.events import FEATURE_FLAGS, Ended, Event, Note, Preview, Progress, Sign, read_message
 from libs.backends.comfyui.patience import Patience
 
 __all__ = ["Heard", "Listener"]
 
-_MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+#: Pictures that nodes send instead of saving them, all together.
+_SENT_BYTES_MAX = 256 * 1024 * 1024
 _CLOSE_S = 0.5
 
 
 @dataclass(slots=True)
 class Heard:
-    """What has been heard since the last look; `look` asks for another one at the prompt's record."""
+    """What has been heard since the last look: `node` has begun; `look` asks for another one at the prompt's record."""
 
     progress: Progress | None = None
     preview: Preview | None = None
     note: Note | None = None
+    node: str | None = None
     look: bool = False
 
 
 class Listener:
     """Listens from `async with` on; `prompt_id` tells our events from others on the same socket."""
 
-    def __init__(self, url: str, client_id: str, prompt_id: str, patience: Patience) -> None:
-        """`url` is ComfyUI's own (http or https)."""
+    def __init__(
+        self, url: str, client_id: str, prompt_id: str, patience: Patience, senders: Collection[str] = ()
+    ) -> None:
+        """`url` is ComfyUI's own (http or https); `senders` are nodes whose pictures come over the socket alone."""
         scheme, rest = url.rstrip("/").split("://", 1)
         self._url = f"{'wss' if scheme == 'https' else 'ws'}://{rest}/ws?clientId={quote(client_id)}"
         self.prompt_id = prompt_id
@@ -50,6 +56,13 @@ class Listener:
         self._news = asyncio.Event()
         self._connected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._senders = frozenset(senders)
+        self._node: str | None = None
+        self._ended = asyncio.Event()
+        #: What the senders have sent, in order: the node and its picture.
+        self.sent: list[tuple[str, bytes]] = []
+        #: When the prompt last showed that it lives, by the loop's clock.
+        self.sign_at = asyncio.get_running_loop().time()
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._listen())
@@ -70,6 +83,12 @@ class Listener:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience.connect_s):
                 await self._connected.wait()
+
+    async def end_heard(self, within_s: float) -> None:
+        """Wait until the end was told, but not for long: what was sent before it has been heard then."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._ended.wait()
 
     async def hear(self, silence_s: float) -> Heard | None:
         """What is new; None after `silence_s` without anything."""
@@ -115,16 +134,31 @@ class Listener:
                 self._note(event)
 
     def _note(self, event: Event) -> None:
+        self.sign_at = asyncio.get_running_loop().time()
         match event:
             case Progress():
                 self._heard.progress = event
+            case Preview() if self._sender_of(event) in self._senders:
+                self._keep(event)
             case Preview():
                 self._heard.preview = event
             case Note():
                 self._heard.note = event
             case Ended():
                 self._heard.look = True
+                self._ended.set()
+            case Sign():
+                self._node = event.node or self._node
+                self._heard.node = event.node
         self._news.set()
+
+    def _sender_of(self, preview: Preview) -> str:
+        """The node that a picture comes from: an old server does not say, but has said which one runs."""
+        return preview.node or self._node or ""
+
+    def _keep(self, preview: Preview) -> None:
+        if sum(len(picture) for _, picture in self.sent) + len(preview.picture) <= _SENT_BYTES_MAX:
+            self.sent.append((self._sender_of(preview), preview.picture))
 
     def _call_for_a_look(self) -> None:
         """What was said while we were not listening is lost: only a look at the record can tell."""

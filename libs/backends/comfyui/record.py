@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from libs.backends.comfyui.scrub import scrubbed
 from libs.errors import Failure, Unavailable
 
-__all__ = ["DEVICE_FAULT", "OUT_OF_MEMORY", "UNKNOWN", "Record", "State", "read_history", "read_job", "read_queue"]
+__all__ = [
+    "DEVICE_FAULT",
+    "OUT_OF_MEMORY",
+    "SERVER_STUCK",
+    "UNKNOWN",
+    "Record",
+    "State",
+    "read_history",
+    "read_job",
+    "read_queue",
+]
 
 State = Literal["unknown", "pending", "running", "completed", "failed", "interrupted"]
 
@@ -22,8 +33,11 @@ _JOB_STATES: Mapping[str, State] = {
 #: Codes of the failures that say more of the server than of the job.
 OUT_OF_MEMORY: Final = "out_of_memory"
 DEVICE_FAULT: Final = "device_fault"
+SERVER_STUCK: Final = "backend_stuck"
 
 _MESSAGE_CHARACTERS_MAX = 300
+_WHOLE_CHARACTERS_MAX = 8_000
+_PASSING_SIGNS = ("connection", "network", "timed out", "timeout", "temporarily", "too many requests", "unreachable")
 _OUT_OF_MEMORY_SIGNS = ("out of memory", "outofmemory", "allocation on device")
 #: What CUDA and ROCm say when the process, or the card, is past use until somebody restarts it.
 _DEVICE_FAULT_SIGNS = (
@@ -41,11 +55,15 @@ _DEVICE_FAULT_SIGNS = (
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A prompt as its server sees it; `outputs` by node, `error` as its execution_error event told it."""
+    """A prompt as its server sees it; `outputs` by node, `error` as its execution_error event told it.
+
+    `cached` are the nodes that were not run, since the server knew what they make.
+    """
 
     state: State
     outputs: Mapping[str, Any] = field(default_factory=dict)
     error: Mapping[str, Any] = field(default_factory=dict)
+    cached: frozenset[str] = frozenset()
 
     @property
     def alive(self) -> bool:
@@ -73,9 +91,25 @@ class Record:
         if self.device_fault:
             return Failure(DEVICE_FAULT, "the backend's device reported a fault", retryable=True)
         node, node_type = self.error.get("node_id", "?"), self.error.get("node_type", "?")
+        kind = str(self.error.get("exception_type", "")).rpartition(".")[2] or "error"
         lines = str(self.error.get("exception_message", "")).strip().splitlines() or ["no message"]
-        detail = f"node {node} ({node_type}) failed: {lines[0]}"
-        return Failure("execution_failed", detail[:_MESSAGE_CHARACTERS_MAX], retryable=True)
+        detail = f"node {node} ({node_type}) failed: {kind}: {scrubbed(lines[0])}"
+        return Failure("execution_failed", detail[:_MESSAGE_CHARACTERS_MAX], retryable=self._may_pass)
+
+    @property
+    def _may_pass(self) -> bool:
+        """Whether the same graph may do better another time: a node that asked the network, or waited for something.
+
+        Any other error would only come again.
+        """
+        return any(sign in self._told for sign in _PASSING_SIGNS)
+
+    @property
+    def whole_error(self) -> str:
+        """All that the server said, for the operator's log."""
+        trace = self.error.get("traceback")
+        lines = "".join(map(str, trace)) if isinstance(trace, list) else ""
+        return f"{self._told.strip()}\n{lines}"[:_WHOLE_CHARACTERS_MAX]
 
 
 UNKNOWN = Record("unknown")
@@ -89,7 +123,7 @@ def read_job(job: Mapping[str, Any]) -> Record:
     if state in ("pending", "running"):
         return Record(state)
     record = _ended(state, job.get("outputs"), job.get("execution_status"))
-    return record if record.error else Record(record.state, record.outputs, _mapping(job.get("execution_error")))
+    return record if record.error else replace(record, error=_mapping(job.get("execution_error")))
 
 
 def read_history(history: Mapping[str, Any], prompt_id: str) -> Record:
@@ -118,7 +152,9 @@ def _ended(state: State, outputs: object, status: object) -> Record:
     messages = dict(_messages(status))
     if state == "failed" and "execution_interrupted" in messages:
         state = "interrupted"
-    return Record(state, _mapping(outputs), messages.get("execution_error", {}))
+    cached = messages.get("execution_cached", {}).get("nodes")
+    names = frozenset(node for node in cached if isinstance(node, str)) if isinstance(cached, list) else frozenset()
+    return Record(state, _mapping(outputs), messages.get("execution_error", {}), names)
 
 
 def _messages(status: object) -> Iterator[tuple[str, Mapping[str, Any]]]:

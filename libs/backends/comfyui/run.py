@@ -7,40 +7,62 @@ gone is submitted again, under the next number.
 from __future__ import annotations
 
 import asyncio
+import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Final
 
-from libs.backends.comfyui.follow import Follower
+from libs.backends.comfyui.follow import Follower, IdleServerError, SilentError
 from libs.backends.comfyui.listener import Listener
 from libs.backends.comfyui.outputs import (
     OUTPUT_BYTES_MAX,
     OUTPUT_MEMORY_BYTES_MAX,
+    Outcome,
     OutputFile,
     list_saved,
     require_picture,
+    values_of,
 )
 from libs.backends.comfyui.patience import Patience
-from libs.backends.comfyui.record import Record
+from libs.backends.comfyui.record import SERVER_STUCK, Record
+from libs.backends.comfyui.rewriting import extension_of, past_cache, saves, senders, with_inputs, with_prefix
 from libs.backends.comfyui.server import Graph, Server
 from libs.backends.submission import Submission, Watcher
 from libs.backends.transport import FileContent
 from libs.errors import ArqadeError, Failure, Unavailable
 from libs.spool import Content
 
-__all__ = ["TOO_SLOW", "Run", "prompt_id_of", "with_inputs", "with_prefix"]
+__all__ = ["TOO_SLOW", "Run", "Wishes", "prompt_id_of"]
 
-#: The code of a prompt that ran for too long.
+#: The code of a prompt of which nothing was heard for too long.
 TOO_SLOW: Final = "backend_timeout"
+
+log = logging.getLogger(__name__)
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "arqade")
 _SUBMISSIONS_MAX = 3
 
 
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a graph is to be run: with outputs that the server may leave out, and with what nodes only show."""
+
+    skipped_outputs_allowed: bool = False
+    previews: bool = False
+
+
 class GoneError(Exception):
-    """The server no longer knows the prompt, or no longer has its files: submit it again."""
+    """The server no longer knows the prompt: submit it again."""
+
+
+class LostFileError(Exception):
+    """The prompt has ended well, and what one of its nodes made is not there any more."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        self.node = node
 
 
 def prompt_id_of(job_id: str, number: int) -> str:
@@ -48,34 +70,8 @@ def prompt_id_of(job_id: str, number: int) -> str:
     return str(uuid.uuid5(_NAMESPACE, f"{job_id}/{number}"))
 
 
-def with_prefix(graph: Graph, prefix: str) -> Graph:
-    """The graph, saving under a name of its own: an identical one is answered from a cache, without new files."""
-    return {node: _prefixed(body, prefix) for node, body in graph.items()}
-
-
-def with_inputs(graph: Graph, names: Mapping[str, str]) -> Graph:
-    """The graph, with every input whose value is one of these names, and no more than it, replaced by what it names."""
-    if not names:
-        return graph
-    return {node: {**body, "inputs": _renamed(body.get("inputs", {}), names)} for node, body in graph.items()}
-
-
-def _renamed(inputs: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
-    return {name: names.get(value, value) if isinstance(value, str) else value for name, value in inputs.items()}
-
-
-def _saves(body: Mapping[str, Any]) -> bool:
-    return "filename_prefix" in body.get("inputs", {})
-
-
-def _prefixed(body: Mapping[str, Any], prefix: str) -> Mapping[str, Any]:
-    return {**body, "inputs": {**body["inputs"], "filename_prefix": prefix}} if _saves(body) else body
-
-
-def _extension(name: str) -> str:
-    """The part of a name by which ComfyUI tells pictures from other files, where it is plain."""
-    _, dot, extension = name.rpartition(".")
-    return f".{extension.lower()}" if dot and extension.isascii() and extension.isalnum() else ""
+def _saving(graph: Graph) -> frozenset[str]:
+    return frozenset(node for node, body in graph.items() if saves(body))
 
 
 class Run:
@@ -89,7 +85,7 @@ class Run:
         watcher: Watcher,
         *,
         uploads: Mapping[str, FileContent],
-        skipped_outputs_allowed: bool = False,
+        wishes: Wishes,
         timeout_s: float,
         patience: Patience,
     ) -> None:
@@ -97,56 +93,83 @@ class Run:
         self._backend = backend
         self._graph = graph
         self._uploads = uploads
-        self._skipped_outputs_allowed = skipped_outputs_allowed
+        self._wishes = wishes
+        self._senders = senders(graph)
         self._watcher = watcher
         self._timeout_s = timeout_s
         self._patience = patience
-        self._follower = Follower(server, graph, watcher, patience)
+        self._follower = Follower(server, graph, watcher, patience, timeout_s)
         self._prompt_id: str | None = None
         self._posting: asyncio.Task[str] | None = None
         self._confirmed = True
 
-    async def outputs(self) -> tuple[OutputFile, ...]:
-        """The files the graph makes; raises Failure or Unavailable."""
+    async def outcome(self) -> Outcome:
+        """What the graph makes; raises Failure or Unavailable.
+
+        A prompt that is known nowhere is submitted again, three times at most. A file that is gone although its run
+        ended well is asked for once more, past ComfyUI's cache, which would only tell of it again.
+        """
+        lost: set[str] = set()
         earlier = self._watcher.submission
         if earlier and earlier.backend == self._backend:
-            with suppress(GoneError):
+            try:
                 return await self._resume(earlier.ref)
+            except LostFileError as error:
+                lost.add(error.node)
+            except GoneError:
+                pass
         first = earlier.number + 1 if earlier else 1
         for number in range(first, first + _SUBMISSIONS_MAX):
-            with suppress(GoneError):
-                return await self._submit(number)
-        raise Failure("backend_lost", "the backend lost the workflow again and again", retryable=True)
+            try:
+                return await self._submit(number, lost)
+            except LostFileError as error:
+                if error.node in lost:
+                    raise Failure(
+                        "output_lost", f"the file that node {error.node} made is gone at the backend"
+                    ) from None
+                lost.add(error.node)
+            except GoneError:
+                pass
+        raise Failure("backend_lost", "the backend lost the workflow again and again")
 
-    async def _resume(self, prompt_id: str) -> tuple[OutputFile, ...]:
+    async def _resume(self, prompt_id: str) -> Outcome:
         """Take what an earlier attempt began; raises GoneError where nothing good will come of it."""
         self._prompt_id = prompt_id
         record = await self._server.look_up(prompt_id)
-        if record.alive:
-            async with self._listener(prompt_id) as listener:
+        async with self._listener(prompt_id) as listener:
+            if record.alive:
                 record = await self._follow(prompt_id, listener)
-            return await self._collect(record)
-        if record.state != "completed":
-            raise GoneError
-        try:
-            return await self._collect(record)
-        except Failure as failure:  # the earlier attempt may have failed on these very files
-            raise GoneError from failure
+            if record.state != "completed":  # stopped by whoever had it before us, perhaps
+                raise GoneError
+            try:
+                outcome = await self._collect(record, listener)
+            except Failure as failure:  # the earlier attempt may have failed on these very files
+                raise GoneError from failure
+            if not outcome.files and _saving(self._graph):  # or for want of any
+                raise GoneError
+            return outcome
 
-    async def _submit(self, number: int) -> tuple[OutputFile, ...]:
+    async def _submit(self, number: int, lost: Collection[str]) -> Outcome:
         prompt_id = prompt_id_of(self._watcher.job_id, number)
         graph = with_prefix(await self._with_uploads(prompt_id), f"arqade/{prompt_id}")
         async with self._listener(prompt_id) as listener:
             await listener.connected()
-            listener.prompt_id = await self._hand_over(graph, Submission(self._backend, prompt_id, number))
+            handed = past_cache(graph, lost, prompt_id)
+            listener.prompt_id = await self._hand_over(handed, Submission(self._backend, prompt_id, number))
             record = await self._follow(listener.prompt_id, listener)
-        return await self._collect(record)
+            if record.state == "interrupted":
+                raise Failure(
+                    "interrupted_at_backend",
+                    "somebody interrupted the workflow at the backend",
+                    retryable=self._patience.interrupted_again,
+                )
+            return await self._collect(record, listener)
 
     async def _with_uploads(self, prompt_id: str) -> Graph:
         """Put the uploads where this prompt finds them, under names of ours: ComfyUI renames what it has already."""
         names: dict[str, str] = {}
         for index, (name, content) in enumerate(self._uploads.items()):
-            taken = f"{prompt_id}-{index}{_extension(name)}"
+            taken = f"{prompt_id}-{index}{extension_of(name)}"
             names[name] = await self._server.upload(taken, content, subfolder="arqade")
         return with_inputs(self._graph, names)
 
@@ -169,7 +192,7 @@ class Run:
             graph,
             prompt_id=prompt_id,
             client_id=prompt_id,
-            skipped_outputs_allowed=self._skipped_outputs_allowed,
+            skipped_outputs_allowed=self._wishes.skipped_outputs_allowed,
         )
         self._posting = asyncio.create_task(call)
         try:
@@ -180,55 +203,81 @@ class Run:
             return prompt_id
 
     async def _follow(self, prompt_id: str, listener: Listener) -> Record:
-        """Wait for a good end; raises GoneError when the prompt vanishes, Failure when it fails or takes too long."""
+        """Wait for an end; raises GoneError when the prompt vanishes, Failure when it fails or does not end."""
         try:
-            async with asyncio.timeout(self._timeout_s):
-                record = await self._follower.end_of(prompt_id, listener)
-        except TimeoutError:
-            raise await self._too_late(prompt_id) from None
-        if record.state in ("unknown", "interrupted"):  # interrupted, and not by us: by hand, or by a restart
+            record = await self._follower.end_of(prompt_id, listener)
+        except (IdleServerError, SilentError) as error:
+            raise await self._given_up(prompt_id, error) from None
+        if record.state == "unknown":
             raise GoneError
         if record.out_of_memory:
             with suppress(Unavailable):
                 await self._server.free()
         if record.state == "failed":
+            log.warning("%s: prompt %s failed: %s", self._backend, prompt_id, record.whole_error)
             raise record.failure()
         return record
 
-    async def _too_late(self, prompt_id: str) -> Failure:
-        """Why it has not ended in time: it ran for too long, or it waited behind others, which is never its own fault.
-
-        Whose fault a slow graph is, its kind knows.
-        """
-        waits = False
-        with suppress(Unavailable):
-            waits = (await self._server.look_up(prompt_id)).state == "pending"
+    async def _given_up(self, prompt_id: str, error: Exception) -> Failure:
+        """End a prompt that does not end by itself. Where that does not help, it is the server that is stuck."""
         await self._cancel()
-        if waits:
-            detail = f"the backend did not begin within {self._timeout_s:g} s"
-            return Failure("backend_busy", detail, retryable=True, fault="ours")
-        return Failure(TOO_SLOW, f"the backend took longer than {self._timeout_s:g} s", retryable=True, fault="ours")
+        if isinstance(error, IdleServerError):
+            return Failure(SERVER_STUCK, "the backend takes work and does none of it", retryable=True)
+        if await self._ends(prompt_id):
+            detail = f"nothing was heard of the workflow for {self._timeout_s:g} s"
+            return Failure(TOO_SLOW, detail, fault="ours")  # whose fault a slow graph is, its kind knows
+        return Failure(SERVER_STUCK, "the backend does not end what it runs", retryable=True)
 
-    async def _collect(self, record: Record) -> tuple[OutputFile, ...]:
-        """Fetch every file; raises GoneError where one is gone, or where none came of a graph that saves."""
-        files: list[OutputFile] = []
+    async def _ends(self, prompt_id: str) -> bool:
+        """Whether a prompt that was canceled has ended soon; a server that cannot be asked is another's finding."""
+        clock = asyncio.get_running_loop()
+        until = clock.time() + self._patience.ending_s
+        while clock.time() < until:
+            try:
+                if not (await self._server.look_up(prompt_id)).alive:
+                    return True
+            except Unavailable:
+                return True
+            await asyncio.sleep(min(1.0, self._patience.poll_s))
+        return False
+
+    async def _collect(self, record: Record, listener: Listener) -> Outcome:
+        """Fetch every file; raises LostFileError where one is gone."""
+        files: list[OutputFile] = await self._sent(listener)
         left, in_memory = OUTPUT_BYTES_MAX, OUTPUT_MEMORY_BYTES_MAX
-        for saved in list_saved(record.outputs):
+        values = values_of(record.outputs)
+        for saved in list_saved(record.outputs, previews=self._wishes.previews):
             data: Content | None
             data = saved.text.encode() if saved.text is not None else await self._server.fetch(saved, left, in_memory)
+            if data is None and saved.is_guess:
+                values.setdefault(saved.node, {}).setdefault(saved.media, []).append(saved.path)
+                continue
             if data is None:
-                raise GoneError
+                raise LostFileError(saved.node)
             require_picture(saved.name, data)
             left -= len(data)
             in_memory -= len(data) if isinstance(data, bytes) else 0
-            files.append(OutputFile(saved.node, saved.media, saved.name, data))
-        if not files and any(map(_saves, self._graph.values())):
-            raise GoneError
-        return tuple(files)
+            files.append(OutputFile(saved.node, saved.media, saved.name, data, saved.subfolder, saved.folder))
+        if not files and (answered := record.cached & _saving(self._graph)):  # a cache that tells of no files
+            raise LostFileError(min(answered))
+        warnings = () if files else ("the workflow ended well and left no files",)
+        return Outcome(tuple(files), values, warnings)
+
+    async def _sent(self, listener: Listener) -> list[OutputFile]:
+        """The pictures that came over the socket. Whoever listened too late, or not all the time, asks again."""
+        if not self._senders:
+            return []
+        await listener.end_heard(self._patience.connect_s)
+        if missing := self._senders - {node for node, _ in listener.sent}:
+            raise LostFileError(min(missing))
+        return [
+            OutputFile(node, "images", f"{node}-{index}.png", picture, folder="socket")
+            for index, (node, picture) in enumerate(listener.sent)
+        ]
 
     def _listener(self, prompt_id: str) -> Listener:
         """One client per prompt, named after it: whoever resumes the prompt hears its events too."""
-        return Listener(self._server.url, prompt_id, prompt_id, self._patience)
+        return Listener(self._server.url, prompt_id, prompt_id, self._patience, self._senders)
 
     async def stopped(self) -> None:
         """The attempt has been stopped: let a call that is under way end, then the prompt, where that was asked.

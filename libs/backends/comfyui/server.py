@@ -76,6 +76,11 @@ class Server:
             return queued
         return read_history((await self._http.get(f"/history/{prompt_id}")).require_ok().load_object(), prompt_id)
 
+    async def is_idle(self) -> bool:
+        """Whether nothing runs there, and something waits."""
+        queue = (await self._http.get("/queue")).require_ok().load_object()
+        return not queue.get("queue_running") and bool(queue.get("queue_pending"))
+
     async def cancel(self, prompt_id: str) -> None:
         """End a prompt wherever it is; one that has ended, or is not known, is left alone."""
         reply = await self._http.post(f"/api/jobs/{prompt_id}/cancel", {})

@@ -60,7 +60,8 @@ class ServerState:
 class Health:
     """What is heard of one server, told to all workers.
 
-    `queues` are those whose jobs may wait for it; `on_fault` hears of each fault of its device.
+    `queues` are those whose jobs may wait for it; `on_fault` hears of each fault of its device, and
+    of each time that it was stuck: the server's name and the word for it.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Health:
         queues: Sequence[str],
         *,
         recovery_s: float = RECOVERY_S,
-        on_fault: Callable[[str], None] = lambda _server: None,
+        on_fault: Callable[[str, str], None] = lambda _server, _why: None,
     ) -> None:
         self.server = server
         self._store = store
@@ -85,9 +86,9 @@ class Health:
         await self._breaker.tell("success" if good else "failure")
 
     async def sideline(self, why: str) -> None:
-        """Its device reported a fault: nobody is to be given it until it has been well for a while."""
+        """Its device is broken, or it does no work: nobody is to be given it until it has been well for a while."""
         log.error("server %s is taken out of the fleet: %s", self.server.name, why)
-        self._on_fault(self.server.name)
+        self._on_fault(self.server.name, why)
         with suppress(Unavailable):
             await self._store.run(SIDELINE, (), (self.server.name, why))
 

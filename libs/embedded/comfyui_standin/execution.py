@@ -35,7 +35,7 @@ class Execution:
             if not muted:
                 await self._sockets.send(prompt.client_id, event, told)
 
-        run = GraphRun(self._stage, prompt, outputs, tell)
+        run = GraphRun(self._stage, prompt, outputs, tell, is_muted=muted)
         try:
             await tell("execution_start")
             await run.all_nodes()

@@ -18,8 +18,15 @@ class GraphRun:
     """The state of one run; `node` is the one that runs. What output nodes put out is added to `outputs`."""
 
     def __init__(
-        self, stage: Stage, prompt: Prompt, outputs: dict[str, Any], tell: Callable[..., Awaitable[None]]
+        self,
+        stage: Stage,
+        prompt: Prompt,
+        outputs: dict[str, Any],
+        tell: Callable[..., Awaitable[None]],
+        *,
+        is_muted: bool = False,
     ) -> None:
+        self._is_muted = is_muted
         self._stage = stage
         self._prompt = prompt
         self._outputs = outputs
@@ -39,8 +46,18 @@ class GraphRun:
 
     def _recalled(self, order: Sequence[str]) -> dict[str, Any]:
         """What is cached, by node, taken at once: by the time that a node is read, the cache may have let it go."""
-        found = {node: self._stage.recall(self._signature(node)) for node in order}
-        return {node: value for node, value in found.items() if value is not None}
+        found = {node: self._stage.recall(self._signature(node)) for node in order if self._keeps(node)}
+        known = {node: value for node, value in found.items() if value is not None}
+        # What a cached node showed is told again, whether or not its files are still there.
+        self._outputs |= {node: value for node, value in known.items() if self._is_of(node, "PreviewImage")}
+        return known
+
+    def _keeps(self, node: str) -> bool:
+        """Whether the cache may answer for it; what is sent is sent each time."""
+        return not self._is_of(node, "SaveImageWebsocket")
+
+    def _is_of(self, node: str, node_type: str) -> bool:
+        return bool(self._prompt.graph[node]["class_type"] == node_type)
 
     async def _one_node(self, node: str) -> None:
         self.node = node
@@ -61,6 +78,8 @@ class GraphRun:
                 return await self._sample(node)
             case "SaveImage" | "PreviewImage":
                 return await self._save(node, "output" if node_type == "SaveImage" else "temp")
+            case "SaveImageWebsocket":
+                return await self._send(node)
             case "SaveText":
                 await self._stage.note(self._prompt, node, "text is ready")
                 return await self._put_out(node, {"text": [self._input(node, "text")]})
@@ -92,8 +111,11 @@ class GraphRun:
         drawing = {"seed": self._input(node, "seed"), "steps": steps}
         positive = self._input(node, "positive")
         drawing |= {"text": positive.get("text", ""), "model": self._input(node, "model").get("model", "?")}
+        silent = self._stage.is_silent()
         for done in range(1, steps + 1):
             await self._stage.step(self._prompt)
+            if silent:
+                continue
             if done == max(1, steps // 2):
                 await self._stage.strike(self._prompt, node, "KSampler")
             await self._tell_state(node, "running", done, steps)
@@ -116,6 +138,11 @@ class GraphRun:
         drawing = {**blank, **self._input(node, "images")}
         prefix = self._prompt.graph[node]["inputs"].get("filename_prefix", "ComfyUI_temp")
         return await self._put_out(node, {"images": await self._stage.save(drawing, folder, prefix)})
+
+    async def _send(self, node: str) -> dict[str, Any]:
+        if not self._is_muted:
+            await self._stage.send(self._prompt, node, self._input(node, "images"))
+        return {}
 
     async def _put_out(self, node: str, output: dict[str, Any]) -> dict[str, Any]:
         self._outputs[node] = output

@@ -68,6 +68,7 @@ NODES: Mapping[str, tuple[dict[str, list[Any]], list[str], bool]] = {
     "VAEDecode": ({"samples": ["LATENT"], "vae": ["VAE"]}, ["IMAGE"], False),
     "SaveImage": ({"images": ["IMAGE"], "filename_prefix": ["STRING", {}]}, [], True),
     "PreviewImage": ({"images": ["IMAGE"]}, [], True),
+    "SaveImageWebsocket": ({"images": ["IMAGE"]}, [], True),
     "SaveText": ({"text": ["STRING", {}]}, [], True),
     "EmptyAudio": ({"duration": _number(0.0, 60.0)}, ["AUDIO"], False),
     "SaveAudio": ({"audio": ["AUDIO"], "filename_prefix": ["STRING", {}]}, [], True),

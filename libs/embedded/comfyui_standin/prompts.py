@@ -52,6 +52,8 @@ class Prompts:
         #: The most prompts that waited or ran at one time.
         self.most_at_once = 0
         self.interrupts: list[str | None] = []
+        #: Whether nothing is run any more, whatever waits.
+        self.is_dead: Callable[[], bool] = lambda: False
         self._run = run
         self._after = after
         self._pending: list[Prompt] = []
@@ -64,7 +66,7 @@ class Prompts:
         """Run whatever comes, for ever."""
         while True:
             await self._arrived.wait()
-            if not self._pending:
+            if not self._pending or self.is_dead():
                 self._arrived.clear()
                 continue
             prompt = self._running = self._pending.pop(0)

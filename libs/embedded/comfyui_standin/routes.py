@@ -41,7 +41,7 @@ class Routes:
         self.more_classes: Mapping[str, Any] = {}
         self.checkpoints = checkpoints
         self.prompts = prompts
-        self._files = files
+        self.files = files
         self._faults = faults
         self._newest = generation == "newest"
         self._routes: dict[tuple[str, str], Callable[[Request, str], Response]] = {
@@ -122,7 +122,7 @@ class Routes:
         name, subfolder = request.query["filename"], request.query.get("subfolder", "")
         if ".." in name or ".." in subfolder or name.startswith("/"):
             return Response(400)
-        data = self._files.find(request.query.get("type", "output"), subfolder, name)
+        data = self.files.find(request.query.get("type", "output"), subfolder, name)
         if data is None:
             return Response(404)
         tag = f'"{hashlib.sha256(data).hexdigest()[:16]}"'
@@ -143,7 +143,7 @@ class Routes:
             return Response(400)
         subfolder = _text_of(form.get("subfolder"))
         data = image.get_payload(decode=True)
-        name = self._files.upload(str(image.get_filename()), subfolder, data if isinstance(data, bytes) else b"")
+        name = self.files.upload(str(image.get_filename()), subfolder, data if isinstance(data, bytes) else b"")
         return json_response({"name": name, "subfolder": subfolder, "type": "input"})
 
     def _system_stats(self, _request: Request, _tail: str) -> Response:

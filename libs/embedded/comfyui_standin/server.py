@@ -49,6 +49,7 @@ class Standin:
         files = Files()
         self.stage = stage = Stage(self.sockets, files, self.faults, step_ms / 1_000)
         self.prompts = Prompts(Execution(stage, self.sockets, self.faults).run, self._after)
+        self.prompts.is_dead = lambda: self.faults.strikes("dead_runner") is not None
         self.routes = Routes(self.prompts, files, self.faults, generation, checkpoints)
         self._connections: set[asyncio.Task[None]] = set()
 

@@ -17,7 +17,7 @@ from libs.embedded.comfyui_standin.wire import Request
 __all__ = ["Socket", "Sockets"]
 
 _READ_BYTES = 65_536
-_JPEG = 1
+_FORMATS = {"image/jpeg": 1, "image/png": 2}
 _PREVIEW, _TEXT, _PREVIEW_WITH_METADATA = 1, 3, 4
 
 
@@ -126,14 +126,17 @@ class Sockets:
             for frame in (b"", b"\x00", struct.pack(">II", _PREVIEW_WITH_METADATA, 2**31) + b"x", b"\xff" * 9):
                 await socket.send_bytes(frame)
 
-    async def send_preview(self, client_id: str | None, jpeg: bytes, metadata: dict[str, Any]) -> None:
+    async def send_preview(
+        self, client_id: str | None, picture: bytes, metadata: dict[str, Any], *, content_type: str = "image/jpeg"
+    ) -> None:
         """Send a preview: with its metadata to whoever asked for that."""
-        told = orjson.dumps({**metadata, "image_type": "image/jpeg"})
+        told = orjson.dumps({**metadata, "image_type": content_type})
+        kind = _FORMATS[content_type]
         for socket in self._of(client_id):
             if socket.supports_metadata:
-                await socket.send_bytes(struct.pack(">II", _PREVIEW_WITH_METADATA, len(told)) + told + jpeg)
+                await socket.send_bytes(struct.pack(">II", _PREVIEW_WITH_METADATA, len(told)) + told + picture)
             else:
-                await socket.send_bytes(struct.pack(">II", _PREVIEW, _JPEG) + jpeg)
+                await socket.send_bytes(struct.pack(">II", _PREVIEW, kind) + picture)
 
     async def send_note(self, client_id: str | None, node: str, text: str) -> None:
         """Send a node's line of text."""

@@ -69,6 +69,10 @@ class Stage:
         if len(self._cache) > CACHED_MAX:
             del self._cache[next(iter(self._cache))]
 
+    def is_silent(self) -> bool:
+        """Whether the next sampler shows no progress."""
+        return self._faults.strikes("silent") is not None
+
     async def strike(self, prompt: Prompt, node: str, node_type: str) -> None:
         """In the middle of a sampler's steps is where runs go wrong."""
         match self._faults.strikes(*_RUN_FAULTS):
@@ -89,6 +93,9 @@ class Stage:
 
     async def step(self, prompt: Prompt) -> None:
         """Take the time of one sampling step; raises InterruptedRunError."""
+        if self._faults.strikes("deaf_node"):
+            await asyncio.sleep(self._step_s)
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(self._step_s):
                 await prompt.interrupted.wait()
@@ -133,6 +140,21 @@ class Stage:
         if self._faults.strikes("files_gone"):
             self._files.clear()
         return saved
+
+    async def send(self, prompt: Prompt, node: str, drawing: Mapping[str, Any]) -> None:
+        """Draw the pictures of a batch and send them, as a preview is sent, in full."""
+        for index in range(drawing["batch"]):
+            png = await asyncio.to_thread(
+                draw,
+                seed=drawing["seed"],
+                width=drawing["width"],
+                height=drawing["height"],
+                prompt=drawing["text"],
+                index=index,
+                label=drawing["model"],
+            )
+            metadata = {"node_id": node, "prompt_id": prompt.prompt_id}
+            await self._sockets.send_preview(prompt.client_id, png, metadata, content_type="image/png")
 
     def record(self, duration_s: float, prefix: str) -> dict[str, str]:
         """Save so much silence."""

@@ -50,7 +50,11 @@ class Bench:
 
     def run(self, attempt: FakeAttempt, *, steps: int = 4, seed: int = 1) -> asyncio.Task[tuple[OutputFile, ...]]:
         """Run a small picture's graph for an attempt."""
-        return asyncio.create_task(self.comfyui.run(graph(steps=steps, seed=seed), attempt))
+        return asyncio.create_task(self.files(graph(steps=steps, seed=seed), attempt))
+
+    async def files(self, wanted: Any, attempt: FakeAttempt) -> tuple[OutputFile, ...]:
+        """The files that a graph leaves."""
+        return (await self.comfyui.run(wanted, attempt)).files
 
     @property
     def runs(self) -> int:

@@ -160,8 +160,8 @@ async def test_a_failing_node_is_named_without_its_traceback(bench: Bench) -> No
     with pytest.raises(Failure) as caught:
         await bench.run(bench.attempt())
     failure = caught.value
-    assert (failure.code, failure.retryable, failure.fault) == ("execution_failed", True, "ours")
-    assert failure.detail == "node sampler-0 (KSampler) failed: mat1 and mat2 shapes cannot be multiplied"
+    assert (failure.code, failure.retryable, failure.fault) == ("execution_failed", False, "ours")
+    assert failure.detail == "node sampler-0 (KSampler) failed: RuntimeError: mat1 and mat2 shapes cannot be multiplied"
 
 
 @one_generation

@@ -30,7 +30,7 @@ def forget_the_peak() -> int:
 
 def leave(bench: Bench, *sizes: int) -> None:
     """Have the next prompt leave files of these sizes."""
-    files = bench.standin.routes._files
+    files = bench.standin.routes.files
 
     async def save(_drawing: object, folder: str, prefix: str) -> list[dict[str, str]]:
         return [files.save(folder, prefix, "bin", bytes([index]) * size) for index, size in enumerate(sizes)]
@@ -54,7 +54,7 @@ async def test_a_body_of_a_gigabyte_fails_the_job_and_takes_no_memory(bench: Ben
 async def test_what_does_not_fit_into_memory_lies_on_disk_and_small_files_do_not(bench: Bench) -> None:
     leave(bench, 1_000, OUTPUT_MEMORY_BYTES_MAX - 1_000, 1, 20 * MIB)
     patient = ComfyUI(bench.url, 60, patience=replace(PATIENCE, fetch_s=60))
-    files = await patient.run(graph(), bench.attempt())
+    files = (await patient.run(graph(), bench.attempt())).files
     await patient.aclose()
     assert [len(file.data) for file in files] == [1_000, OUTPUT_MEMORY_BYTES_MAX - 1_000, 1, 20 * MIB]
     assert [isinstance(file.data, Spool) for file in files] == [False, False, True, True]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from libs.backends.comfyui import ComfyUI
 from libs.backends.comfyui.run import prompt_id_of
 from libs.backends.submission import Submission
 from libs.embedded.comfyui_standin import Fault
 from libs.errors import Failure, Unavailable
 from tests.fakes.attempt import FakeAttempt, stop
-from tests.integration.libs.backends.comfyui.bench import Bench, one_generation, until
+from tests.integration.libs.backends.comfyui.bench import PATIENCE, Bench, graph, one_generation, until
 from tests.patience import PATIENCE_S
 
 
@@ -101,7 +104,7 @@ async def test_bad_files_of_the_last_attempt_are_not_fetched_again_and_again(ben
     assert await bench.run(attempt.next_attempt())
 
 
-@pytest.mark.parametrize("fault", ["vanish", "forget", "interrupted", "no_outputs", "files_gone"])
+@pytest.mark.parametrize("fault", ["vanish", "forget", "files_gone"])
 async def test_what_is_gone_is_submitted_again_at_once(bench: Bench, fault: str) -> None:
     bench.faults(Fault(fault, times=1))
     attempt = bench.attempt()
@@ -110,11 +113,68 @@ async def test_what_is_gone_is_submitted_again_at_once(bench: Bench, fault: str)
     assert bench.runs == 2
 
 
+async def test_a_run_without_files_is_a_success_that_says_so(bench: Bench) -> None:
+    bench.faults(Fault("no_outputs"))
+    outcome = await bench.comfyui.run(graph(), bench.attempt())
+    assert (outcome.files, outcome.warnings) == ((), ("the workflow ended well and left no files",))
+    assert bench.runs == 1
+
+
+async def test_what_somebody_interrupts_at_the_backend_ends_once(bench: Bench) -> None:
+    bench.faults(Fault("interrupted"))
+    with pytest.raises(Failure) as caught:
+        await bench.run(bench.attempt())
+    assert (caught.value.code, caught.value.retryable) == ("interrupted_at_backend", False)
+    assert bench.runs == 1
+
+
+@one_generation
+async def test_what_is_interrupted_is_tried_again_where_the_operator_says_so(bench: Bench) -> None:
+    bench.faults(Fault("interrupted", times=1))
+    again = ComfyUI(bench.url, 20, patience=replace(PATIENCE, interrupted_again=True))
+    attempt = bench.attempt()
+    with pytest.raises(Failure) as caught:
+        await again.run(graph(), attempt)
+    assert caught.value.retryable
+    assert (await again.run(graph(), attempt.next_attempt())).files
+    await again.aclose()
+
+
+PREVIEWED: dict[str, Any] = {**graph(), "save-0": {"class_type": "PreviewImage", "inputs": {"images": ["decode-0", 0]}}}
+
+
+async def test_a_file_that_is_gone_while_the_cache_tells_of_it_is_made_anew_once(bench: Bench) -> None:
+    """As after a job that cleans the server's folder of temporary files."""
+    assert await bench.files(PREVIEWED, bench.attempt("job_a"))
+    bench.standin.routes.files.clear()
+    (file,) = await bench.files(PREVIEWED, bench.attempt("job_b"))
+    assert (file.folder, file.node) == ("temp", "save-0")
+    assert bench.runs == 3
+
+
+async def test_a_file_that_is_gone_again_and_again_is_said_so_after_two_runs(bench: Bench) -> None:
+    bench.faults(Fault("files_gone"))
+    with pytest.raises(Failure) as caught:
+        await bench.run(bench.attempt())
+    assert (caught.value.code, caught.value.retryable) == ("output_lost", False)
+    assert "node save-0" in caught.value.detail
+    assert bench.runs == 2
+
+
+async def test_a_picture_that_is_only_sent_over_the_socket_is_kept(bench: Bench) -> None:
+    sent = {**graph(), "save-0": {"class_type": "SaveImageWebsocket", "inputs": {"images": ["decode-0", 0]}}}
+    (file,) = await bench.files(sent, bench.attempt("job_a"))
+    assert (file.node, file.folder, file.head[:4]) == ("save-0", "socket", b"\x89PNG")
+    bench.faults(Fault("mute", times=1))
+    assert len(await bench.files(sent, bench.attempt("job_b"))) == 1
+    assert bench.runs == 3
+
+
 async def test_what_is_gone_each_time_is_given_up(bench: Bench) -> None:
     bench.faults(Fault("vanish"))
     with pytest.raises(Failure) as caught:
         await bench.run(bench.attempt())
-    assert (caught.value.code, caught.value.retryable, caught.value.fault) == ("backend_lost", True, "ours")
+    assert (caught.value.code, caught.value.retryable, caught.value.fault) == ("backend_lost", False, "ours")
     assert bench.runs == 3
 
 

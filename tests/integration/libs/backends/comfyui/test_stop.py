@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, replace
 
 import pytest
 
+from libs.backends.comfyui import ComfyUI
 from libs.backends.submission import Submission
 from libs.embedded.comfyui_standin import Fault
 from libs.errors import Failure
 from libs.jobs.status import StopReason
 from tests.fakes.attempt import FakeAttempt, stop
-from tests.integration.libs.backends.comfyui.bench import Bench, until
+from tests.integration.libs.backends.comfyui.bench import PATIENCE, Bench, graph, one_generation, until
 from tests.patience import PATIENCE_S
 from tests.run.promises import Prompt
 
@@ -127,27 +129,67 @@ async def test_a_backend_that_does_not_answer_holds_up_the_end_for_a_moment_only
         assert task.cancelled()
 
 
-async def test_what_takes_too_long_is_ended_at_the_backend(bench: Bench) -> None:
+async def test_what_shows_no_sign_of_life_is_ended_at_the_backend_and_not_begun_again(bench: Bench) -> None:
     bench.comfyui._timeout_s = 0.2
+    bench.faults(Fault("silent"))
     attempt = bench.attempt()
     task = bench.run(attempt, steps=LONG)
     await asyncio.wait({task})
-    assert getattr(task.exception(), "code", None) == "backend_timeout"
+    failure = task.exception()
+    assert isinstance(failure, Failure)
+    assert (failure.code, failure.retryable) == ("backend_timeout", False)
     await until(lambda: bench.standin.prompts.remaining == 0)
     assert bench.standin.prompts.interrupts == [attempt.submissions[0].ref]
 
 
-async def test_what_waits_for_too_long_behind_others_is_not_told_to_be_slow(bench: Bench) -> None:
-    first = bench.attempt()
-    before = bench.run(first, steps=LONG)
-    await asyncio.wait_for(first.reported.wait(), 5)
-    bench.comfyui._timeout_s = 0.2
-    waiting = bench.run(bench.attempt("job_00000000000000000000000001"), steps=1)
-    await asyncio.wait({waiting})
-    failure = waiting.exception()
-    assert isinstance(failure, Failure)
-    assert (failure.code, failure.retryable, failure.fault) == ("backend_busy", True, "ours")
-    await stop(before, first, "canceled")
+async def test_what_makes_progress_takes_as_long_as_it_takes(bench: Bench) -> None:
+    bench.comfyui._timeout_s = 0.4
+    assert await bench.run(bench.attempt(), steps=200)  # a second and more
+    assert bench.runs == 1
+
+
+async def test_what_waits_behind_others_in_the_backends_own_queue_is_not_timed_out(bench: Bench) -> None:
+    bench.comfyui._timeout_s = 0.4
+    bench.standin.prompts.put("00000000-0000-5000-8000-00000000000f", graph(steps=300, seed=9), None)
+    assert await bench.run(bench.attempt())
+    assert bench.runs == 2
+
+
+@one_generation
+async def test_a_server_that_takes_prompts_and_runs_none_is_stuck_and_sidelined(bench: Bench) -> None:
+    bench.faults(Fault("dead_runner"))
+    heard: list[str] = []
+    stuck = ComfyUI(bench.url, 20, patience=replace(PATIENCE, idle_s=0.3), health=Listening(heard))
+    with pytest.raises(Failure) as caught:
+        await stuck.run(graph(), bench.attempt())
+    assert (caught.value.code, caught.value.retryable) == ("backend_stuck", True)
+    assert heard == ["backend_stuck"]
+    assert bench.standin.prompts.remaining == 0
+    await stuck.aclose()
+
+
+@one_generation
+async def test_a_server_that_does_not_end_what_it_runs_is_stuck(bench: Bench) -> None:
+    bench.faults(Fault("silent"), Fault("deaf_node"))
+    heard: list[str] = []
+    stuck = ComfyUI(bench.url, 0.2, patience=replace(PATIENCE, ending_s=0.3), health=Listening(heard))
+    with pytest.raises(Failure) as caught:
+        await stuck.run(graph(steps=LONG), bench.attempt())
+    assert (caught.value.code, heard) == ("backend_stuck", ["backend_stuck"])
+    await stuck.aclose()
+
+
+@dataclass
+class Listening:
+    """Implements Health."""
+
+    sidelined: list[str]
+
+    async def heard(self, *, good: bool) -> None:
+        """Nothing to do."""
+
+    async def sideline(self, why: str) -> None:
+        self.sidelined.append(why)
 
 
 async def test_a_submission_that_nobody_resumes_can_be_ended(bench: Bench) -> None:

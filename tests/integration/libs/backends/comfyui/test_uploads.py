@@ -31,7 +31,7 @@ def loaded(bench: Bench) -> list[str]:
 
 
 def input_files(bench: Bench) -> dict[str, bytes]:
-    files = bench.standin.routes._files._files
+    files = bench.standin.routes.files._files
     return {f"{subfolder}/{name}": data for (folder, subfolder, name), data in files.items() if folder == "input"}
 
 

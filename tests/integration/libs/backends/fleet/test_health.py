@@ -82,12 +82,17 @@ async def test_while_it_is_away_nobody_asks_it_and_a_failed_probe_is_waited_out_
 
 async def test_a_fault_of_its_device_takes_it_out_until_it_was_well_for_a_while(clocked: ClockedStore) -> None:
     faults: list[str] = []
-    one = health(clocked, recovery_s=60, on_fault=faults.append)
+    one = health(clocked, recovery_s=60, on_fault=lambda server, why: faults.append(f"{server} {why}"))
     await one.probe(good)
     await bell(clocked)
     await one.sideline("device_fault")
     found = await look_at(clocked, "a")
-    assert (found.state, found.since_ms, found.why, faults) == ("sick", clocked.now_ms, "device_fault", ["a"])
+    assert (found.state, found.since_ms, found.why, faults) == (
+        "sick",
+        clocked.now_ms,
+        "device_fault",
+        ["a device_fault"],
+    )
     assert await one.probe(good) == "sick"
     await clocked.pass_time(59_000)
     assert await one.probe(bad) == "sick"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from libs.backends.comfyui.events import Ended, Note, Preview, Progress, read_frame, read_message
+from libs.backends.comfyui.events import Ended, Note, Preview, Progress, Sign, read_frame, read_message
 
 
 def message(event: str, **data: object) -> str:
@@ -24,10 +24,12 @@ def test_an_end_is_an_end_however_it_came(event: str) -> None:
     assert read_message(message(event, prompt_id="p")) == Ended("p")
 
 
-def test_executing_nothing_is_the_end_and_executing_a_node_is_no_news() -> None:
+def test_executing_nothing_is_the_end_and_executing_a_node_a_sign_of_life() -> None:
     assert read_message(message("executing", node=None, prompt_id="p")) == Ended("p")
-    assert read_message(message("executing", node="7", prompt_id="p")) is None
-    assert read_message(message("executing", prompt_id="p")) is None
+    assert read_message(message("executing", node="7", prompt_id="p")) == Sign("p", "7")
+    assert read_message(message("executing", prompt_id="p")) == Sign("p")
+    assert read_message(message("execution_cached", nodes=["7"], prompt_id="p")) == Sign("p")
+    assert read_message(message("status", status={})) is None
 
 
 def test_progress_names_its_node() -> None:
@@ -44,8 +46,8 @@ def test_the_state_of_all_nodes_is_the_progress_of_the_running_one() -> None:
 
 
 @pytest.mark.parametrize("value,total", [(None, 20), (1, 0), (1, -1), (-1, 5), ("1", 5), (True, 5), (1, None)])
-def test_progress_that_is_none_is_no_news(value: object, total: object) -> None:
-    assert read_message(message("progress", value=value, max=total, prompt_id="p")) is None
+def test_progress_that_is_none_is_a_sign_of_life_and_no_more(value: object, total: object) -> None:
+    assert read_message(message("progress", value=value, max=total, prompt_id="p")) == Sign("p")
 
 
 def test_progress_never_exceeds_its_total() -> None:
@@ -60,7 +62,7 @@ def test_a_preview_of_an_old_server_does_not_say_whose_it_is() -> None:
 
 def test_a_preview_with_metadata_does() -> None:
     frame = with_metadata({"prompt_id": "p", "node_id": "7", "image_type": "image/png"})
-    assert read_message(frame) == Preview("p", "image/png", b"jpeg")
+    assert read_message(frame) == Preview("p", "image/png", b"jpeg", "7")
 
 
 @pytest.mark.parametrize("told", [[], {"image_type": "text/html"}, {"image_type": 7}, {}])

@@ -66,8 +66,24 @@ def test_a_queue_that_is_none_is_not_taken_for_an_empty_one(queue: dict[str, Any
 
 def test_a_failure_tells_node_and_message_and_no_traceback() -> None:
     failure = read_history(entry("error", ["execution_error", ERROR]), "p").failure()
-    assert failure.detail == "node 7 (KSampler) failed: no"
-    assert failure.retryable
+    assert failure.detail == "node 7 (KSampler) failed: error: no"
+    assert not failure.retryable
+
+
+@pytest.mark.parametrize(
+    "kind,message,again",
+    [
+        ("RuntimeError", "mat1 and mat2 shapes cannot be multiplied", False),
+        ("FileNotFoundError", "[Errno 2] No such file", False),
+        ("aiohttp.ClientConnectorError", "Cannot connect: Connection refused", True),
+        ("builtins.TimeoutError", "", True),
+    ],
+)
+def test_an_error_that_would_only_come_again_is_not_tried_again(kind: str, message: str, again: bool) -> None:
+    told = ["execution_error", {**ERROR, "exception_type": kind, "exception_message": message}]
+    failure = read_history(entry("error", told), "p").failure()
+    assert failure.retryable is again
+    assert kind.rpartition(".")[2] in failure.detail
 
 
 @pytest.mark.parametrize(

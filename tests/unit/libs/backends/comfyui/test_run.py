@@ -3,7 +3,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from libs.backends.comfyui.run import prompt_id_of, with_inputs, with_prefix
+from libs.backends.comfyui.rewriting import with_inputs, with_prefix
+from libs.backends.comfyui.run import prompt_id_of
 
 
 def test_a_prompt_id_is_a_canonical_uuid_and_the_same_everywhere() -> None:
