@@ -107,7 +107,7 @@ def _wired(api: ApiState) -> ASGIApp:
     app = Authenticate(app, api.door, resources.directory, resources.cells.shared, enabled=settings.auth_enabled)
     if settings.allowed_hosts:
         app = Hosts(app, settings.allowed_hosts)
-    app = BodyLimit(app, api.budget, bytes_max=settings.body_bytes_max)
+    app = BodyLimit(app, api.budget, api.files, bytes_max=settings.body_bytes_max)
     app = Problems(app, resources.metrics)
     app = RateLimit(app, api)
     if settings.cors_origins:

@@ -69,9 +69,10 @@ class Request(starlette.requests.Request):
         return hold
 
     def let_go(self) -> None:
-        """Count the body no more: what is waited for now needs it no longer."""
+        """Count body and files no more: what is waited for now needs them no longer."""
         if (body := self.scope.get("arqade.body")) is not None:
             body.release()
+        self.api.files.let_go(self.scope)
 
     def show(self, rates: Sequence[Rate]) -> None:
         """Tell these rates in the headers of the answer, whatever it will be; `()` tells none."""

@@ -12,6 +12,7 @@ from apps.api.health.machine import Machine
 from apps.api.lists.seal import Seal
 from apps.api.orders.offers import Offers
 from apps.api.server.budget import Budget
+from apps.api.server.files import Files
 from apps.api.turns import Turns
 from apps.api.waker import Waker
 from apps.resources import Resources
@@ -47,6 +48,7 @@ class ApiState:
     in_flight: int = 0
     batch_reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(limits.BATCH_READS_AT_ONCE_MAX))
     budget: Budget = field(init=False)
+    files: Files = field(init=False)
     seal: Seal = field(init=False)
     offers: Offers = field(init=False)
     checks: Checks = field(init=False)
@@ -65,6 +67,8 @@ class ApiState:
 
     def __post_init__(self) -> None:
         self.budget = Budget(self.settings.bytes_in_flight_max, self.metrics)
+        self.files = Files(self.budget)
+        self.resources.objects.weigh = self.files.weigh
         self.seal = Seal(self.pepper)
         self.pages = PageCounter(self.resources.cage)
         servers = [server.name for backend in self.resources.backends.values() for server in backend.servers]

@@ -42,6 +42,7 @@ from libs.spool import Content, Spool, Spooler, chunks_of
 __all__ = ["URL_TTL_S_MAX", "Digest", "ObjectFacts", "Objects"]
 
 _CHUNK_BYTES = 64 * 1024
+_LARGE_BYTES = 1024 * 1024
 _PART_BYTES_MIN = 5 * 1024 * 1024
 _SPOOLED_FROM_BYTES = 1024 * 1024
 _CHAINED_PART_BYTES = 8 * 1024 * 1024
@@ -112,6 +113,7 @@ class Objects:
             return Minio(address.host, access_key, secret_key, secure=address.secure, region=region, http_client=pool)
 
         self.bucket = bucket
+        self.weigh: Callable[[int], None] | None = None  # is told of what is about to lie in memory, and may refuse it
         self.is_public = public_endpoint is not None
         self._pools = (ObjectPool(connections), ObjectPool(1, read_s=_PROBE_READ_S, retries=0))
         self._client = client(self._pools[0])
@@ -147,8 +149,14 @@ class Objects:
     async def get(self, name: str, *, bytes_max: int, offset: int = 0, length: int = 0) -> bytes | None:
         """An object, or `length` bytes of it from `offset` on, fewer where it ends; None when there is none.
 
-        Raises ValueError, having read no more than that, when it would be more than `bytes_max`.
+        Raises ValueError, having read no more than that, when it would be more than `bytes_max`. What may be large is
+        weighed first, where somebody weighs.
         """
+        if self.weigh is not None and (length or bytes_max) > _LARGE_BYTES:
+            facts = await self.stat(name)
+            if facts is None:
+                return None
+            self.weigh(max(0, min(facts.size_bytes - offset, length or facts.size_bytes)))
         return await self._run(lambda: found(lambda: b"".join(self._chunks(name, bytes_max, offset, length))))
 
     async def spool(self, name: str, *, bytes_max: int) -> Content | None:

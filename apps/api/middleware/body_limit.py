@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from apps.api.server.budget import Budget, Hold, whose
+from apps.api.server.files import Files
 from libs import limits
 from libs.errors import Refusal
 
@@ -23,13 +24,15 @@ _LINGER_S = 2.0
 class BodyLimit:
     """Refuses a body when it is read: longer than `bytes_max`, other than its Content-Length says, or too slow.
 
-    What has come of it is held in the budget until the request is over, or lets go of it.
+    What has come of it is held in the budget until the request is over, or lets go of it. The same holds of what the
+    request reads from the object store.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         budget: Budget,
+        files: Files | None = None,
         *,
         bytes_max: int,
         idle_s: float | None = None,
@@ -37,19 +40,25 @@ class BodyLimit:
     ) -> None:
         self._app = app
         self._budget = budget
+        self._files = files or Files(budget)
         self._bytes_max = bytes_max
         self._idle_s = limits.BODY_IDLE_S if idle_s is None else idle_s
         self._whole_s = limits.BODY_S if whole_s is None else whole_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+        self._files.begin(scope)
+        try:
+            await (self._with_body if scope["type"] == "http" else self._app)(scope, receive, send)
+        finally:
+            self._files.end(scope)
+
+    async def _with_body(self, scope: Scope, receive: Receive, send: Send) -> None:
         declared = _declared(scope)
         body = _Body(scope, receive, self._budget, declared, self._bytes_max, self._idle_s, self._whole_s)
         scope["arqade.body"] = body
         try:
-            return await self._app(scope, body.receive, send)
+            await self._app(scope, body.receive, send)
         except Refusal as refusal:
             if refusal is body.refusal:
                 refusal.__traceback__ = None  # its frames hold what has come so far

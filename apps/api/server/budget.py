@@ -33,8 +33,8 @@ from libs.metrics import Metrics
 
 __all__ = ["NOBODY", "Budget", "Hold", "What", "whose"]
 
-#: A request's head and body, files that are looked into, what an answer's reader has not taken yet.
-What = Literal["body", "upload", "answer"]
+#: A request's body, an upload that is looked into, a file that is read whole, what a reader has not taken yet.
+What = Literal["body", "upload", "file", "answer"]
 
 #: Holds of nobody in particular count towards the process alone.
 NOBODY: Final = ""
@@ -80,9 +80,13 @@ class Budget:
         """A hold of nothing yet, for that owner (see `whose`)."""
         return Hold(self, owner, what)
 
-    def check(self, owner: str, what: What, count: int) -> None:
-        """Refuse when there is no room for so many bytes more: `rate_limited` by one's own, `overloaded` by all's."""
-        if owner != NOBODY and self._of[owner] + count > self.share_bytes:
+    def check(self, owner: str, what: What, count: int, *, alone: bool = False) -> None:
+        """Refuse when there is no room for so many bytes more: `rate_limited` by one's own, `overloaded` by all's.
+
+        `alone`: whoever holds nothing else may have more than a share.
+        """
+        held = self._of[owner]
+        if owner != NOBODY and held + count > self.share_bytes and not (alone and held == 0):
             self._count_refusal(what, "own")
             detail = f"You may have {self.share_bytes} bytes under way here at once; wait for your other requests"
             members = {"violated-policies": ["bytes"]}
@@ -116,9 +120,12 @@ class Hold:
         self.owner = owner
         self.bytes = 0
 
-    def grow(self, count: int) -> None:
-        """Count so many bytes more; refuses `rate_limited` and `overloaded`, and has not grown then."""
-        self._budget.check(self.owner, self._what, count)
+    def grow(self, count: int, *, alone: bool = False) -> None:
+        """Count so many bytes more; refuses `rate_limited` and `overloaded`, and has not grown then.
+
+        `alone`: it may pass the owner's share if they hold nothing else.
+        """
+        self._budget.check(self.owner, self._what, count, alone=alone)
         self.note(count)
 
     def note(self, count: int) -> None:

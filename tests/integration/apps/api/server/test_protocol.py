@@ -10,6 +10,7 @@ import pytest
 from apps.api.server import connection as of_server
 from apps.api.server.budget import What
 from libs import limits
+from libs.errors import Refusal
 from tests.fakes.api import Api
 from tests.fakes.wire import Listening, answers_in
 from tests.patience import PATIENCE_S
@@ -307,3 +308,21 @@ async def test_one_large_body_too_many_of_a_user_is_refused_and_that_of_another_
             await third.send(post(good, *head) + bytes(140_000))
             await eventually(lambda: server.state.budget.held_bytes == 280_000)
     await eventually(lambda: server.state.budget.held_bytes == 0)
+
+
+async def test_a_file_that_a_request_reads_whole_is_weighed_before_it_is_read(api: Api, server: Listening) -> None:
+    objects = api.resources.objects
+    seen: list[int] = []
+    await objects.put("large", bytes(3 * 1024 * 1024), "application/octet-stream")
+    await objects.put("small", bytes(1_000), "application/octet-stream")
+    objects.weigh = seen.append
+    assert len(await objects.get("large", bytes_max=2**27) or b"") == 3 * 1024 * 1024
+    assert await objects.get("large", bytes_max=2**27, offset=5, length=10) == bytes(10)
+    assert await objects.get("none", bytes_max=2**27) is None
+    assert seen == [3 * 1024 * 1024]
+    objects.weigh = server.state.files.weigh
+    server.state.budget.hold("others", "body").note(server.state.budget.bytes_max)
+    server.state.files.begin({"type": "http", "client": ("192.0.2.1", 1)})
+    with pytest.raises(Refusal) as caught:
+        await objects.get("large", bytes_max=2**27, offset=1)
+    assert caught.value.code == "overloaded"
