@@ -7,6 +7,7 @@ look is a small real write, of the kind that is refused first, and a few words o
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _EVERY_S: Final = 2.0
 #: What is older is not relied upon: whoever looked has stopped.
 _STALE_S: Final = 10.0
 _SECTIONS: Final = ("memory", "persistence", "replication")
+#: A replica that copies still, or has said nothing for ten seconds, in the words of INFO.
+_REPLICA_AWAY: Final = re.compile(r"state=(?!online)|lag=(?:-1|\d\d)")
 _REMEDIES: Final[Mapping[State, str]] = {
     "up": "",
     "full": "raise maxmemory, or free memory: cancel and erase what is not needed, lower ARCHIVE_AFTER",
@@ -145,6 +148,9 @@ def _ails(info: Mapping[str, str]) -> list[str]:
     found = [f"{what}: look at Redis's log, and at its disk" for name, what in failed.items() if _bad(info, name)]
     if info.get("role") == "slave" and info.get("master_link_status") == "down":
         found.append("the replica has lost its primary")
+    behind = sum(name.startswith("slave") and _REPLICA_AWAY.search(told) is not None for name, told in info.items())
+    if behind:
+        found.append(f"{behind} of {_number(info, 'connected_slaves')} replicas are not in step: look at their logs")
     return found
 
 

@@ -228,3 +228,7 @@ def test_a_level_is_understood_as_people_write_it(written: str, level: str) -> N
 def test_a_list_may_be_json_or_have_commas_between() -> None:
     assert settings(worker_queues='["gpu","cpu"]').worker_queues == settings(worker_queues="gpu, cpu").worker_queues
     assert settings(cors_origins="[half").cors_origins == ("[half",), "what is no JSON is a name, and fails as one"
+
+
+def test_metrics_are_public_by_setting_only() -> None:
+    assert Settings(_env_file=None).metrics_public is False
