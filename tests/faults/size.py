@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
+
+from tests.run.promises import FULL_SIZE
 
 __all__ = ["FULL", "SIZE", "Size"]
 
@@ -146,4 +147,4 @@ FULL = Size(
     embedded_pictures=3_000,
 )
 
-SIZE = FULL if os.environ.get("ARQADE_FAULTS") == "full" else SMALL
+SIZE = FULL if FULL_SIZE else SMALL

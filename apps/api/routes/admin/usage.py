@@ -27,9 +27,9 @@ _CSV_PAGE = 100
 async def list_page(request: Request) -> Response:
     """Users and what they used: this month, or `?by=&from=&to=`. As CSV it is all users at once."""
     periods = await read_periods(request, default="month", default_count=1)
+    wish = read_page(request)
     if wants_csv(request):
         return StreamingResponse(_csv(request, periods), media_type=CSV)
-    wish = read_page(request)
     found = await list_users(request.resources.cells.shared, limit=wish.limit + 1, after=wish.after)
     more = len(found) > wish.limit
     found = found[: wish.limit]

@@ -1,6 +1,7 @@
 """Everything that the OpenAPI document promises, asked of the API by schemathesis with all of its checks.
 
-`SCHEMATHESIS_EXAMPLES` is how many examples each operation gets at most.
+How many examples an operation gets goes by the profile (tests/run/profiles.py), or by `SCHEMATHESIS_EXAMPLES`. They are
+the same in every run of one version, which fails always or never; `make faults` asks other things each time.
 """
 
 from __future__ import annotations
@@ -21,12 +22,17 @@ from libs.store.client import Store
 from tests.fakes.api import PEPPER, ApiProcess, api_process
 from tests.fakes.customers import JOBS, Customer
 from tests.patience import PATIENCE_S
+from tests.run.profiles import examples
+from tests.run.promises import FULL_SIZE
 from tests.servers import RedisServer, S3Server
 
-_EXAMPLES = os.environ.get("SCHEMATHESIS_EXAMPLES", "100")
+_EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", min(examples(0.25), 500)))
+_SEED = () if FULL_SIZE else ("--seed", "20")
 _FOLDER = Path(__file__).parent
 _CONFIG = _FOLDER / "schemathesis.toml"
-_WITHIN_S = 300
+_WITHIN_S = 7_200 if FULL_SIZE else 600
+
+pytestmark = [pytest.mark.hypothesis, pytest.mark.timeout(_WITHIN_S)]
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ async def finished_job(api: ApiProcess, secret: str) -> str:
 def run(api: ApiProcess, secret: str, folder: Path, *more: str, job: str = "") -> subprocess.CompletedProcess[str]:
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(_CONFIG), "run", f"{api.url}/openapi.json"),
-        *("--checks", "all", "--max-examples", _EXAMPLES, "--phases", "examples,coverage,fuzzing"),
+        *("--checks", "all", "--max-examples", str(_EXAMPLES), *_SEED, "--phases", "examples,coverage,fuzzing"),
         *("--header", f"Authorization: Bearer {secret}", "--header", "Prefer: respond-async"),
         *(
             "--max-redirects",

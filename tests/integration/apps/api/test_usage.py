@@ -191,3 +191,8 @@ async def test_a_caller_sees_only_their_own(api: Api) -> None:
     assert (await other.get(USAGE)).json()["units_used"] == 0
     refused(await other.get(ALL), 403, "insufficient_scope")
     assert (await api.http.get(USAGE, headers=bearer(someone.secret))).json()["units_used"] == 1
+
+
+async def test_a_limit_that_is_none_is_refused_as_csv_too(api: Api, admin: dict[str, str]) -> None:
+    answer = await api.http.get(f"{ALL}?format=csv&limit=44217", headers=admin)
+    assert (answer.status_code, answer.json()["code"]) == (422, "validation_failed")
