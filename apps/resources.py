@@ -15,6 +15,7 @@ from libs.admission.admit import QueueRule
 from libs.admission.rate import RateRule
 from libs.archive.records import Records
 from libs.artifacts.objects import Objects
+from libs.artifacts.openness import Act
 from libs.backends.breaker import Rule as BreakerRule
 from libs.backends.cage import ForkServer
 from libs.backends.cage.kernel import kernel, weaknesses
@@ -35,11 +36,24 @@ from libs.webhooks.secrets import Secrets
 from libs.workflows.classes import RawClasses
 from libs.workflows.library import StoredLibrary
 
-__all__ = ["Resources", "configured_backends", "open_objects", "open_resources", "redis_refusals"]
+__all__ = [
+    "Resources",
+    "configured_backends",
+    "objects_refusals",
+    "open_bucket",
+    "open_objects",
+    "open_resources",
+    "redis_refusals",
+]
 
 log = logging.getLogger(__name__)
 
 _BUCKET_PAUSE_S = 1.0
+_CLOSE = (
+    "close it by `mc anonymous set none ALIAS/{bucket}` (MinIO), or"
+    " by `aws s3api delete-bucket-policy --bucket {bucket}` and"
+    " `aws s3api put-bucket-acl --bucket {bucket} --acl private`"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +209,34 @@ async def redis_refusals(resources: Resources) -> list[str]:
         found = await inspect(resources.store, fsync=resources.settings.redis_appendfsync)
         return [finding.line for finding in found if finding.level == "refuse"]
     return []
+
+
+async def objects_refusals(resources: Resources) -> list[str]:
+    """Why this bucket must not hold users' files: it is open to anybody. In development that is a line in the log.
+
+    Empty also while the object store is away, or has no bucket yet.
+    """
+    found = await open_bucket(resources.objects, resources.settings)
+    if resources.settings.environment != "development":
+        return found
+    for line in found:
+        log.warning("%s", line)
+    return []
+
+
+async def open_bucket(objects: Objects, settings: Settings) -> list[str]:
+    """A line for each thing that anybody may do to the bucket, and how to close it; not what a setting allows."""
+    may: dict[Act, str] = {}
+    with contextlib.suppress(Unavailable):
+        may = await objects.open_to_anybody()
+    if settings.minio_bucket_public_read:
+        may.pop("read", None)
+    lines = []
+    for act, how in may.items():
+        close = _CLOSE.format(bucket=settings.minio_bucket)
+        meant = ", or set MINIO_BUCKET_PUBLIC_READ=true if that is meant" if act == "read" else ""
+        lines.append(f"anybody may {act} the bucket {settings.minio_bucket} ({how}): {close}{meant}")
+    return lines
 
 
 def _webhook_secrets(settings: Settings) -> Secrets:

@@ -31,7 +31,7 @@ from apps.api.server.server import MetricsServer, Server
 from apps.api.state import ApiState
 from apps.api.streams.sockets import Sockets
 from apps.notices import notices
-from apps.resources import Resources, open_resources, redis_refusals
+from apps.resources import Resources, objects_refusals, open_resources, redis_refusals
 from apps.settings import Settings, variables_set
 from libs.errors import Refusal
 from libs.kinds import KINDS
@@ -68,7 +68,7 @@ def _refuse(lines: list[str]) -> int:
 async def _serve(settings: Settings) -> int:
     resources = await open_resources(settings)
     try:
-        if refusals := await redis_refusals(resources):
+        if refusals := [*await redis_refusals(resources), *await objects_refusals(resources)]:
             return _refuse(refusals)
         resources.background.append(asyncio.create_task(resources.directory.listen(), name="directory"))
         api = ApiState(resources)

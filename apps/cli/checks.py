@@ -9,12 +9,12 @@ from typing import Final
 
 import httpx
 
-from apps.cli.check import Check, done
+from apps.cli.check import Check, Level, done
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
 from apps.cli.store_checks import check_redis
 from apps.notices import notices
-from apps.resources import configured_backends, open_objects
+from apps.resources import configured_backends, open_bucket, open_objects
 from apps.settings import Settings, variables_set
 from libs.admission.ledger import differences
 from libs.backends.cage.kernel import kernel, weaknesses
@@ -82,6 +82,9 @@ async def _objects(settings: Settings) -> AsyncIterator[Check]:
         yield Check("good", "objects", f"the bucket {settings.minio_bucket} takes and keeps what it is given")
         yield await _presigned(url)
         await bucket.remove(name)
+        level: Level = "warning" if settings.environment == "development" else "bad"
+        for line in await open_bucket(bucket, settings):
+            yield Check(level, "objects", line)
     except Unavailable as error:
         yield Check("bad", "objects", f"{error.detail}: check MINIO_ENDPOINT {settings.minio_endpoint} and its keys")
     finally:

@@ -14,7 +14,7 @@ import uvloop
 from arq.worker import Function, func
 
 from apps.notices import notices
-from apps.resources import Resources, open_resources, redis_refusals
+from apps.resources import Resources, objects_refusals, open_resources, redis_refusals
 from apps.settings import Settings, variables_set
 from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
@@ -68,7 +68,7 @@ async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
     settings.forget_secrets()
     resources = await open_resources(settings, "arqade-worker")
     try:
-        refusals = await redis_refusals(resources)
+        refusals = [*await redis_refusals(resources), *await objects_refusals(resources)]
         if refusals:
             return _refuse(refusals)
         async with _opened_backends(resources, queues or settings.worker_queues) as backends:

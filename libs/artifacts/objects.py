@@ -31,6 +31,7 @@ from libs.artifacts.address import Address
 from libs.artifacts.bucket import make_ready
 from libs.artifacts.chain import Chain
 from libs.artifacts.multipart import Part, Parts
+from libs.artifacts.openness import Act, what_anybody_may
 from libs.artifacts.outage import as_unavailable, found
 from libs.artifacts.pool import ObjectPool
 from libs.artifacts.presigner import URL_TTL_S_MAX, Presigner
@@ -119,6 +120,7 @@ class Objects:
         self._client = client(self._pools[0])
         self._probe = client(self._pools[1])
         self._requests = Requests(address, signer, self._pools[0])
+        self._probe_requests = Requests(address, signer, self._pools[1])
         self._urls = Presigner(public, signer)
         self._limiter = CapacityLimiter(connections)
         self._probe_limiter = CapacityLimiter(1)
@@ -138,6 +140,15 @@ class Objects:
         with suppress(Unavailable), move_on_after(_PROBE_S):
             return await self._run(lambda: self._probe.bucket_exists(self.bucket), self._probe_limiter)
         return False
+
+    async def open_to_anybody(self) -> dict[Act, str]:
+        """What anybody without a key may do to the bucket, and how that is known; see `libs.artifacts.openness`.
+
+        Raises Unavailable, within four seconds too.
+        """
+        with move_on_after(_PROBE_S):
+            return await self._run(lambda: what_anybody_may(self._probe_requests), self._probe_limiter)
+        raise Unavailable("objects", "the object store is slow to say who may do what")
 
     async def put(self, name: str, data: Content, content_type: str) -> None:
         """Store an object whole; one that lies on disk is sent from there, part by part.

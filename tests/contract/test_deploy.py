@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,8 @@ OVERLAYS = ROOT / "deploy/k8s/overlays"
 UNITS = ["deploy/systemd/arqade-api.service", "deploy/systemd/arqade-worker@.service"]
 #: How much longer whoever stops a process waits than the process itself takes to drain.
 MARGIN_S = 10
+#: The object store's: root's, and the processes'.
+KEYS = ("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|PEPPER|ACCESS_KEY|ROOT_USER")
 
 
@@ -76,7 +79,10 @@ def test_every_variable_of_our_containers_is_a_setting() -> None:
 
 def test_every_variable_of_composes_processes_is_a_setting() -> None:
     for name in ("api", "worker"):
-        assert set(services()[name]["environment"]) <= known_variables()
+        told = services()[name]["environment"]
+        kept_away = {variable for variable, value in told.items() if value == ""}
+        assert kept_away == {"MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}, "which .env holds for the object store alone"
+        assert set(told) - kept_away <= known_variables()
 
 
 def test_every_variable_of_the_image_and_the_units_is_a_setting() -> None:
@@ -243,14 +249,14 @@ def entries(tree: object) -> Iterator[tuple[str, object]]:
 
 def test_no_secret_has_a_value_or_a_default() -> None:
     for name, value in [*entries(manifests()), *entries(compose())]:
-        if SECRET_NAME.search(name):
+        if SECRET_NAME.search(name) and value != "":
             assert re.fullmatch(r"\$\{[A-Z_]+(:\?[^}]+)?\}", str(value)), name
     assert not of_kind("Secret", "ConfigMap")
 
 
 def test_a_missing_secret_stops_compose_with_a_line_that_says_what_to_set() -> None:
     text = read("docker-compose.yml")
-    for name in ("REDIS_PASSWORD", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", "API_KEY_PEPPER"):
+    for name in (*KEYS, "REDIS_PASSWORD", "API_KEY_PEPPER"):
         assert re.search(rf"\$\{{{name}:\?set {name} in \.env", text)
         assert f"${{{name}:-" not in text
 
@@ -262,7 +268,7 @@ def test_every_secret_that_a_manifest_refers_to_is_in_the_examples_list() -> Non
         entry["valueFrom"]["secretKeyRef"]["key"]
         for container in containers()
         for entry in container["env"]
-        if "valueFrom" in entry
+        if "secretKeyRef" in entry.get("valueFrom", {})
     }
     assert listed == dict.fromkeys(wanted, "")
     assert "secrets.env" in (OVERLAYS / ".gitignore").read_text().split()
@@ -274,15 +280,53 @@ def test_every_secret_that_a_manifest_refers_to_is_in_the_examples_list() -> Non
 @pytest.mark.parametrize("place", ["compose", "k8s"])
 def test_redis_keeps_its_log_and_evicts_nothing(place: str) -> None:
     if place == "compose":
-        arguments = services()["redis"]["command"]
+        (script,) = services()["redis"]["command"]
     else:
-        arguments = next(container["args"] for container in containers() if container["name"] == "redis")
+        (script,) = next(container["args"] for container in containers() if container["name"] == "redis")
+    command, _, given = script.partition("<<EOF")
+    arguments = shlex.split(command.replace("\\\n", ""))[3:]
     told = dict(zip(arguments[::2], arguments[1::2], strict=True))
     assert told["--appendonly"] == "yes"
     assert default_of(told["--appendfsync"]) == "everysec"
     assert told["--maxmemory-policy"] == "noeviction"
     assert told["--protected-mode"] == "yes"
-    assert "PASSWORD" in told["--requirepass"]
+    assert "requirepass" not in command, "command lines are shown to whoever may list processes"
+    assert re.search(r"^requirepass \$+\w+$", given, re.MULTILINE)
+
+
+# The object store's user
+
+
+def test_the_processes_are_not_root_of_the_object_store() -> None:
+    setup = read("deploy/k8s/base/objects-setup.sh")
+    server = next(container for container in containers() if container["name"] == "objects")
+    keys = {
+        entry["name"]: entry["valueFrom"]["secretKeyRef"]["key"] for entry in server["env"] if entry["name"] in KEYS
+    }
+    assert all(keys[name] == name for name in KEYS)
+    assert all(name in setup for name in KEYS)
+    (mounted,) = services()["objects-setup"]["volumes"]
+    assert mounted.startswith("./deploy/k8s/base/objects-setup.sh:")
+    for name in ("api", "worker"):
+        assert services()[name]["depends_on"]["objects-setup"] == {"condition": "service_completed_successfully"}
+    for pod in pods():
+        for container in pod["containers"]:
+            assert container["name"] == "objects" or "MINIO_ROOT" not in json.dumps(container)
+
+
+def test_the_setup_shows_no_secret_and_gives_what_is_needed() -> None:
+    setup = read("deploy/k8s/base/objects-setup.sh")
+    code = [line for line in setup.splitlines() if not line.startswith("#")]
+    calls = [line for line in code if re.match(r"\s*mc ", line)]
+    assert not [line for line in calls if "SECRET" in line or "PASSWORD" in line]
+    policy = re.search(r"printf '%s' '(\{.*?\n\})' > ", setup, re.DOTALL)
+    assert policy
+    statements = json.loads(policy[1].replace("'\"$bucket\"'", "arqade"))["Statement"]
+    assert [one["Resource"] for one in statements] == [["arn:aws:s3:::arqade"], ["arn:aws:s3:::arqade/*"]]
+    assert set(re.findall(r'"(s3:\w+)"', setup)) == {
+        *("s3:GetBucketLocation", "s3:GetBucketPolicy", "s3:ListBucket", "s3:ListBucketMultipartUploads"),
+        *("s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"),
+    }
 
 
 # Stopping and probing

@@ -58,7 +58,7 @@ def test_the_example_has_every_setting_and_what_compose_reads() -> None:
 
 def test_the_example_sets_nothing_but_the_secrets_and_leaves_those_empty() -> None:
     assert {name: value for name, (is_set, value) in example().items() if is_set} == dict.fromkeys(
-        SECRETS | {"REDIS_PASSWORD"}, ""
+        SECRETS | {"REDIS_PASSWORD", "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD"}, ""
     )
 
 

@@ -47,6 +47,7 @@ use = egg:swift#listing_formats
 use = egg:swift#s3api
 location = us-east-1
 check_bucket_owner = false
+s3_acl = true
 [filter:tempauth]
 use = egg:swift#tempauth
 user_{account}_{user} = {secret} .admin
