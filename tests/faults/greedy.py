@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["GREEDY", "Greedy", "Order"]
+__all__ = ["GREEDY", "Greedy", "Order", "pdf_of"]
 
 MEGABYTE = 1024 * 1024
 _PATIENCE_S = 30.0
@@ -27,13 +27,14 @@ _JSON = b"Content-Type: application/json\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a greedy client attacks, as whom, and how hard. `file` is the id of an upload of theirs."""
+    """What a greedy client attacks, as whom, and how hard. `upload` and `file` are ids of uploads of theirs."""
 
     host: str
     port: int
     secret: str
     at_once: int
     megabytes: float
+    upload: str = ""
     file: str = ""
 
     @property
@@ -89,6 +90,13 @@ async def unfinished_bodies(order: Order) -> Told:
     return await asyncio.gather(*[say(order, head, piece, 31 * len(piece) / MEGABYTE) for _ in range(order.at_once)])
 
 
+async def completions(order: Order) -> Told:
+    """One large upload, looked into as often as possible at once."""
+    path = f"/api/v1/uploads/{order.upload}/complete"
+    many = min(30, order.at_once)
+    return await asyncio.gather(*[say(order, order.post(path, b"")) for _ in range(many)])
+
+
 async def metadata(order: Order) -> Told:
     """Jobs with as much as possible beside their input."""
     members = {f"m{n}": "y" * int(order.megabytes * MEGABYTE / 50) for n in range(50)}
@@ -118,6 +126,7 @@ GREEDY: Mapping[str, Greedy] = {
     "long files": Greedy(long_file, _ONES_OWN | {"quota_exceeded", "queue_limit"}),
     "trailers": Greedy(trailers, frozenset({"headers_too_large", "method_not_allowed"})),
     "unfinished bodies": Greedy(unfinished_bodies, _ONES_OWN),
+    "completions": Greedy(completions, _ONES_OWN | {"200", "conflict", "overloaded"}),
     "metadata": Greedy(metadata, _ONES_OWN | {"validation_failed", "body_too_large"}),
     "pipelined requests": Greedy(pipelines, _ONES_OWN),
     "sockets": Greedy(sockets, frozenset({"request_timeout"})),
@@ -167,6 +176,21 @@ def _code(status: str, body: bytes) -> str:
     except ValueError:
         return status
     return str(found.get("code", status)) if int(status) >= 400 else status  # HTTP's own number
+
+
+def pdf_of(size: int) -> bytes:
+    """A PDF of one page with a stream of so many bytes."""
+    parts = [b"%PDF-1.4\n", b"1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n"]
+    parts.append(b"2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj\n")
+    parts.append(b"3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 99 99]/Contents 4 0 R>>endobj\n")
+    parts.append(b"4 0 obj<</Length %d>>stream\n" % size + b" " * size + b"\nendstream endobj\n")
+    offsets, at = [], 0
+    for part in parts:
+        offsets.append(at)
+        at += len(part)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets[1:])
+    rest = b"xref\n0 5\n0000000000 65535 f \n" + table + b"trailer<</Size 5/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF" % at
+    return b"".join([*parts, rest])
 
 
 async def attack(name: str, order: Order, until_s: float) -> Counter[str]:

@@ -23,7 +23,7 @@ from tests.faults.api import PATIENCE
 from tests.faults.api_process import ApiProcess, api_process
 from tests.faults.conftest import OpenYard
 from tests.faults.figures import FIGURES, percentile
-from tests.faults.greedy import GREEDY, Order
+from tests.faults.greedy import GREEDY, Order, pdf_of
 from tests.faults.history import JOBS
 from tests.faults.site import Site, environment
 from tests.faults.size import SIZE
@@ -94,11 +94,13 @@ async def prepared(yard: Yard, api: ApiProcess) -> dict[str, Order]:
     for name in GREEDY:
         secret = await Minting(yard.resources, yard.http).key("free", DEFAULT_SCOPES)
         async with httpx.AsyncClient(base_url=api.url, headers=bearer(secret), timeout=60) as http:
-            file = ""
+            upload = file = ""
+            if name == "completions":
+                upload = await put(http, "large.pdf", "application/pdf", pdf_of(int(SIZE.greedy_mb * 11 * MEGABYTE)))
             if name == "long files":
                 file = await put(http, "many.jsonl", "application/jsonl", b'{"n":1}\n' * 50_000)
                 assert (await http.post(f"/api/v1/uploads/{file}/complete")).status_code == 200
-        orders[name] = Order(url.host, url.port or 80, secret, SIZE.greedy_at_once, SIZE.greedy_mb, file)
+        orders[name] = Order(url.host, url.port or 80, secret, SIZE.greedy_at_once, SIZE.greedy_mb, upload, file)
     return orders
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import orjson
 from starlette.responses import Response
 
+from apps.api.conditional import is_known
 from apps.api.openapi.document import openapi
 from apps.api.openapi.page import CONTENT_SECURITY_POLICY, docs_page
 from apps.api.request import Request
@@ -55,7 +56,7 @@ def _fixed(content: bytes, media_type: str, more: Mapping[str, str] | None = Non
     headers = {"ETag": etag, "Cache-Control": "public, no-cache", **(more or {})}
 
     async def serve(request: Request) -> Response:
-        if etag in request.headers.get("if-none-match", ""):
+        if is_known(request.headers.getlist("if-none-match"), etag):
             return Response(status_code=_NOT_MODIFIED, headers=headers)
         return Response(content, headers=headers, media_type=media_type)
 

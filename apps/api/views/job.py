@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.responses import Response
 
+from apps.api.conditional import is_known
 from apps.api.request import Request
 from apps.api.responses import Json
 from apps.resources import Resources
@@ -38,7 +39,7 @@ async def answer_job(request: Request, job: Job) -> Response:
     """The job with its `ETag`; 304 when the caller has it as it is, and its URLs still live for a while."""
     etag = _etag(job)
     headers = {**_PRIVATE, "ETag": etag}
-    if etag in (request.headers.get("if-none-match") or ""):
+    if is_known(request.headers.getlist("if-none-match"), etag):
         return Response(status_code=_NOT_MODIFIED, headers=headers)
     place = await place_of(request.home, job) if job.status == "queued" else None
     if not job.finished:
