@@ -25,7 +25,6 @@ from libs.backends.cage.lock import lock_in
 from libs.backends.ocr.needs import programs_of, readable_by
 from libs.backends.ocr.page import Page
 from libs.backends.ocr.rapid import RapidReader
-from libs.backends.ocr.searchable import SearchablePdf
 from libs.backends.ocr.tesseract import TesseractReader
 from libs.backends.ocr.wire import Bounds, EngineName, Language, Request
 from libs.errors import Failure
@@ -71,20 +70,16 @@ def _profile(bounds: Bounds) -> Profile:
 
 
 class _Serving:
-    """The loaded engines, and the searchable PDF that is being made."""
+    """The loaded engines."""
 
     def __init__(self, bounds: Bounds) -> None:
         self.readers = _load(bounds)
         self._cpu_s_max = bounds.page_s * bounds.threads
-        self._searchable: SearchablePdf | None = None
 
     def answer(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         """What is said of a request."""
         try:
             limits.allow_cpu_s(self._cpu_s_max)
-            if "finish" in asked:
-                made, self._searchable = self._searchable, None
-                return {"pdf": made.finish() if made else b""}
             return {"page": self._read(Request(**asked)).as_json()}
         except Failure as failure:
             return {"failure": {"code": failure.code, "detail": failure.detail, "fault": failure.fault}}
@@ -93,12 +88,7 @@ class _Serving:
         if request.engine not in self.readers:
             raise Failure("engine_unavailable", f"{request.engine} is not installed on this worker")
         picture = _picture(request.width, request.height)
-        page = self.readers[request.engine].read(request.number, picture, request.language)
-        if request.searchable:
-            if self._searchable is None or request.number == 1:
-                self._searchable = SearchablePdf()
-            self._searchable.add(picture, page)
-        return page
+        return self.readers[request.engine].read(request.number, picture, request.language)
 
 
 def _load(bounds: Bounds) -> dict[EngineName, Reader]:

@@ -9,18 +9,21 @@ from PIL import Image
 from libs.backends.cage import Job, Profile
 from libs.backends.cage.limits import allow_cpu_s
 from libs.backends.cage.lock import FONTS
-from libs.backends.ocr.pictures import open_document
+from libs.backends.ocr.pictures import Document, open_document
+from libs.backends.ocr.searchable import add_text
+from libs.backends.ocr.streams import saved
 from libs.errors import Failure
-from libs.limits import OCR_PAGES_MAX, PIXELS_MAX
+from libs.limits import OCR_PAGES_MAX
 
-__all__ = ["BYTES_A_PIXEL", "PROFILE", "serve"]
+__all__ = ["PDF_BYTES_MAX", "PROFILE", "serve"]
 
-BYTES_A_PIXEL: Final = 3
 _PAGE_CPU_S_MAX: Final = 30
+#: A searchable PDF; a page of pixels is smaller.
+PDF_BYTES_MAX: Final = 128 * 1024 * 1024
 
 PROFILE: Final = Profile(
     memory_bytes_max=2 * 1024**3,
-    written_bytes_max=BYTES_A_PIXEL * PIXELS_MAX,
+    written_bytes_max=PDF_BYTES_MAX,
     cpu_s_max=_PAGE_CPU_S_MAX * OCR_PAGES_MAX,
     readable=FONTS,
 )
@@ -41,5 +44,18 @@ def serve(job: Job) -> None:
             job.make(picture.tobytes())
             job.say({"page": picture.size})
             allow_cpu_s(_PAGE_CPU_S_MAX)
+        _bind(job, document)
     except Failure as failure:
         job.say({"failure": {"code": failure.code, "detail": failure.detail, "fault": failure.fault}})
+
+
+def _bind(job: Job, document: Document) -> None:
+    """Make a searchable PDF of what was read, if that is wanted."""
+    asked = job.hear()
+    if asked is None:
+        return
+    allow_cpu_s(_PAGE_CPU_S_MAX * document.page_count)
+    pdf = document.as_pdf()
+    add_text(pdf, asked["bind"])
+    job.make(saved(pdf))
+    job.say({"made": True})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from libs.backends.cage import ForkServer, Worked
-from libs.backends.ocr.page import Page, SearchableFile
+from libs.backends.ocr.page import Box, Page, SearchableFile
 from libs.backends.ocr.process import Child
 from libs.backends.ocr.wire import Bounds, EngineName, Language, Request
 from libs.errors import Failure, Unavailable
@@ -20,6 +20,10 @@ __all__ = ["OcrEngine"]
 _DECODER: Final = "libs.backends.ocr.decoder"
 #: How long a page may take to be drawn.
 _DRAWN_S_MAX: Final = 60.0
+_PDF_BYTES_MAX: Final = 128 * 1024 * 1024
+
+#: Lines of a page, and its size: what a decoder is told to bind.
+Sheet = tuple[tuple[int, int], list[tuple[str, Box]]]
 
 
 class OcrEngine:
@@ -83,12 +87,15 @@ class OcrEngine:
         order = {"content_type": content_type}
         async with self._borrowed() as child, self._cage.at_work(_DECODER, order, data) as document:
             count = int((await _said(document))["page_count"])
+            sheets: list[Sheet] = []
             for number in range(1, count + 1):
                 width, height = await _next_page(document)
-                request = Request(engine, language, number, width, height, searchable)
-                yield replace(await child.read(request, document.made_file), of=count)
+                request = Request(engine, language, number, width, height)
+                page = replace(await child.read(request, document.made_file), of=count)
+                sheets.append(((width, height), [(line.text, line.box) for line in page.lines]))
+                yield page
             if searchable:
-                yield SearchableFile(await child.finish())
+                yield SearchableFile(await _bound(document, sheets))
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Child]:
@@ -118,10 +125,18 @@ async def _next_page(document: Worked) -> tuple[int, int]:
     return int(width), int(height)
 
 
-async def _said(document: Worked) -> dict[str, Any]:
+async def _bound(document: Worked, sheets: Sequence[Sheet]) -> bytes:
+    """The file with what was read laid over its pages."""
+    with suppress(EOFError):  # why it is gone, it may have said before
+        await document.say({"bind": sheets})
+    await _said(document, _DRAWN_S_MAX * len(sheets))
+    return await document.made(_PDF_BYTES_MAX)
+
+
+async def _said(document: Worked, timeout_s: float = _DRAWN_S_MAX) -> dict[str, Any]:
     """What a decoder says. Whatever ends it, or holds it up, is in the file: it does nothing but decode that."""
     try:
-        said = await document.hear(_DRAWN_S_MAX)
+        said = await document.hear(timeout_s)
     except (EOFError, TimeoutError):
         raise Failure("image_unreadable", "The file is damaged, or takes too much to decode", fault="caller") from None
     if "failure" in said:

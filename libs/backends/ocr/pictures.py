@@ -10,6 +10,7 @@ from typing import Protocol
 import pypdfium2
 from PIL import Image, ImageOps, ImageStat
 
+from libs.backends.ocr.bound import add_picture, dots_an_inch
 from libs.errors import Failure
 from libs.limits import OCR_PAGES_MAX, PIXELS_MAX
 
@@ -36,6 +37,9 @@ class Document(Protocol):
     def pages(self) -> Iterator[Image.Image]:
         """Decode one page after the other; raises Failure `image_unreadable` at a damaged one."""
 
+    def as_pdf(self) -> pypdfium2.PdfDocument:
+        """The file as a PDF: one stays what it is, pictures become its pages."""
+
 
 def open_document(data: bytes, content_type: str) -> Document:
     """The file as pages. Raises Failure `image_unreadable`, the caller's fault, for what is none."""
@@ -52,6 +56,7 @@ class Paper:
         """Open the file; an encrypted one cannot be read."""
         try:
             self._pdf = pypdfium2.PdfDocument(data)
+            self._pdf.init_forms()  # or what was filled in is not drawn; it runs no script
         except Exception as error:
             raise _unreadable("the file is not a PDF, or it is damaged or encrypted") from error
         self.page_count = len(self._pdf)
@@ -66,6 +71,10 @@ class Paper:
                 page.close()
             except Exception as error:
                 raise _unreadable(f"page {index + 1} is damaged") from error
+
+    def as_pdf(self) -> pypdfium2.PdfDocument:
+        """The file itself."""
+        return self._pdf
 
 
 def _scale(width: float, height: float) -> float:
@@ -96,9 +105,17 @@ class Picture:
         for index in range(self.page_count):
             yield self._page(index)
 
+    def as_pdf(self) -> pypdfium2.PdfDocument:
+        """A page for each picture, of the size that it was scanned at."""
+        pdf = pypdfium2.PdfDocument.new()
+        for index in range(self.page_count):
+            picture = self._page(index)
+            add_picture(pdf, picture, dots_an_inch(self._image))
+        return pdf
+
     def _page(self, index: int) -> Image.Image:
         try:
-            if index:
+            if self.page_count > 1:
                 self._image.seek(index)
             width, height = self._image.size
             if width * height <= PIXELS_MAX:

@@ -69,10 +69,6 @@ class Child:
         """Have a page read; `pixels` is an open file with them. Raises Failure when it or the child gave up."""
         return Page.from_json((await self._answer(asdict(request), (pixels,)))["page"])
 
-    async def finish(self) -> bytes:
-        """The searchable PDF of the pages that were read to be in it."""
-        return bytes((await self._answer({"finish": True}))["pdf"])
-
     def kill(self) -> None:
         """End the process now, and what it has started, without waiting."""
         self._killed = True

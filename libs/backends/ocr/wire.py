@@ -1,7 +1,8 @@
 """What the worker, its decoders and its engines say to each other.
 
 A decoder is given the file, and says `page_count`; for each `next` it leaves a page's pixels (RGB, row by row) and says
-`page`, its size. An engine is given a Request along with those pixels, and says `page`. Either may say `failure`.
+`page`, its size; told to `bind` what was read, it leaves a searchable PDF. An engine is given a Request along with
+those pixels, and says `page`. Either may say `failure`.
 """
 
 from __future__ import annotations
@@ -27,14 +28,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A page to read, of that many pixels.
-
-    `searchable` asks for it to be kept for a PDF of the pages with their text behind the picture.
-    """
+    """A page to read, of that many pixels."""
 
     engine: EngineName
     language: Language
     number: int
     width: int
     height: int
-    searchable: bool = False

@@ -49,3 +49,8 @@ async def test_no_line_of_an_upright_page_is_turned(engine: OcrEngine, name: str
     page = await read(engine, name, engine=by)
     assert error_rate(page.text, TRUTH[name]) <= 0.01
     assert page.rotation == 0
+
+
+@pytest.mark.parametrize("name", ["form.pdf", "form_noap.pdf"], ids=["drawn by its maker", "drawn by the reader"])
+async def test_what_was_filled_into_a_form_is_read(engine: OcrEngine, name: str) -> None:
+    assert error_rate((await read(engine, name)).text, TRUTH[name]) <= 0.01
