@@ -143,9 +143,7 @@ class Settings(BaseSettings):
     minio_use_ssl: Tls = Field(
         default=False, validation_alias=AliasChoices("minio_use_ssl", "minio_secure", "cricksy_s3_endpoint_url")
     )
-    minio_bucket_public_read: bool = Field(
-        default=False, description="Whether the bucket may be read by anybody who knows an object's name"
-    )
+    minio_bucket_public_read: bool = False
     artifact_url_ttl: int = Field(7 * 86_400, ge=1, le=7 * 86_400, description="Ceiling over the plans' URL lifetimes")
     upload_url_ttl: int = Field(
         3_600, ge=1, validation_alias=AliasChoices("upload_url_ttl", "cricksy_s3_presigned_expiry")

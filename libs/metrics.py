@@ -181,6 +181,12 @@ class Metrics:
         self.storage = Gauge(
             "arqade_stored_bytes", "Bytes of uploads and artifacts that users have stored", registry=registry
         )
+        self.drift = Gauge(
+            "arqade_stored_drift_bytes",
+            "Bytes in the bucket that are not counted (more), or counted and not there (fewer), over all users",
+            ("direction",),
+            registry=registry,
+        )
         self.archived = Counter(
             "arqade_jobs_archived", "Finished jobs that moved to the object store", registry=registry
         )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from apps.worker.turns import Turns
 from libs.archive.anchor import Anchors
+from libs.archive.drift import last_drift
 from libs.archive.expiry import expire_archived
 from libs.archive.moving import archive_finished
 from libs.archive.walk import walk_on
@@ -64,6 +65,9 @@ class Archivist:
         if orphans := await walk_on(self._store, self._objects, await self._now_s()):
             log.warning("%d objects belonged to nothing and were removed", orphans)
             self._metrics.orphans.inc(orphans)
+        if drift := await last_drift(self._store):
+            self._metrics.drift.labels("more").set(drift.more)
+            self._metrics.drift.labels("fewer").set(drift.fewer)
 
     async def _now_s(self) -> float:
         seconds, _ = await self._store.call("TIME")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from libs.archive.drift import end_round, note_page
 from libs.archive.shelf import Shelf
 from libs.artifacts.objects import ObjectFacts, Objects
 from libs.ids import is_id
@@ -51,12 +52,14 @@ async def walk_on(store: Store, objects: Objects, now_s: float) -> int:
         return 0
     page = await objects.list(_USERS, after=after.decode() if after else None, limit=_PAGE)
     if not page:
+        await end_round(store)
         await store.call("HDEL", store.keys.walk, "after")
         await store.call("HSET", store.keys.walk, "rests_until", int(now_s + _REST_S))
         return 0
     old = [facts for facts in page if facts.modified_at is not None and facts.modified_at.timestamp() < now_s - GRACE_S]
     orphans = await find_orphans(store, objects, old)
     await objects.remove_each([facts.name for facts in orphans])
+    await note_page(store, [facts for facts in page if facts not in orphans])
     await store.call("HSET", store.keys.walk, "after", page[-1].name)
     return len(orphans)
 
