@@ -1,4 +1,4 @@
-"""A server of this process, whose patience is short."""
+"""A server of this process; and one whose patience is short, for tests that watch it run out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from tests.fakes.wire import Listening, listening
 
 
 @pytest.fixture
-async def server(api: Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]:
-    monkeypatch.setattr(limits, "HEADERS_S", 0.3)
+async def server(api: Api) -> AsyncIterator[Listening]:
+    async with listening(api) as found:
+        yield found
+
+
+@pytest.fixture
+async def hasty(api: Api, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Listening]:
+    monkeypatch.setattr(limits, "HEADERS_S", 1.0)
     async with listening(api) as found:
         yield found

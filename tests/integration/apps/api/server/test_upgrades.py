@@ -49,9 +49,9 @@ async def test_a_get_that_opens_no_socket_is_answered_like_any_other(server: Lis
 
 
 @pytest.mark.parametrize("method", [b"POST", b"PUT", b"DELETE"])
-async def test_who_asks_for_a_socket_by_another_method_is_answered_in_time(server: Listening, method: bytes) -> None:
+async def test_who_asks_for_a_socket_by_another_method_is_answered_in_time(hasty: Listening, method: bytes) -> None:
     head = method + b" /ws/jobs/x HTTP/1.1\r\nHost: x\r\n" + SOCKET + b"Content-Length: 1000\r\n\r\n{"
-    (answer,) = await server.answers(head)
+    (answer,) = await hasty.answers(head)
     assert answer.status == 404
 
 
