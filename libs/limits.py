@@ -76,6 +76,7 @@ __all__ = [
     "PIXELS_MAX",
     "PLANS_MAX",
     "PRIORITY_MAX",
+    "PROMPT_RECORD_BYTES_MAX",
     "READ_BYTES_MAX",
     "SCHEDULE_S_MAX",
     "SERVER_SLOTS_MAX",
@@ -236,7 +237,7 @@ SERVER_SLOTS_MAX: Final = 100
 #: Nodes of a graph, inputs of a node, characters of a text that an input is given, and of any name in a graph.
 WORKFLOW_NODES_MAX: Final = 200
 WORKFLOW_NODE_INPUTS_MAX: Final = 256
-WORKFLOW_TEXT_LENGTH_MAX: Final = 20_000
+WORKFLOW_TEXT_LENGTH_MAX: Final = 65_536
 WORKFLOW_NAME_LENGTH_MAX: Final = 128
 
 #: Items of a batch, and images of `POST /api/v1/batch`.
@@ -268,6 +269,8 @@ BATCH_FIRST_ITEMS_S_MAX: Final = 5
 OBJECT_INFO_BYTES_MAX: Final = 512 * 1024 * 1024
 NODE_CLASSES_MAX: Final = 10_000
 NODE_CLASS_BYTES_MAX: Final = 256 * 1024
+#: What a ComfyUI may say of one prompt, all that its nodes tell included.
+PROMPT_RECORD_BYTES_MAX: Final = 128 * 1024 * 1024
 #: Long lists of choices of a backend, apart from the classes and each once, as JSON and all together.
 NODE_CHOICES_BYTES_MAX: Final = 64 * 1024 * 1024
 #: Registered workflows, and the versions of one that can be ordered.

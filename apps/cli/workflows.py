@@ -14,7 +14,10 @@ from rich.table import Table
 
 from apps.cli import screen
 from apps.cli.client import Client, open_client
+from apps.cli.drafts import drafted
 from apps.cli.submit import key_file_option, url_option
+from libs.errors import Unavailable
+from libs.workflows.editor import NotAWorkflowError
 
 __all__ = ["workflows"]
 
@@ -52,6 +55,29 @@ def register(name: str, file: Path, url: str, key_file: Path) -> None:
     for warning in made["warnings"]:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{made['name']} version {made['version']}")
+
+
+@workflows.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--comfyui", "address", default="http://127.0.0.1:8188", show_default=True, help="The ComfyUI that will run it."
+)
+def draft(file: Path, address: str) -> None:
+    """Print what `register` takes, made from FILE: a workflow as ComfyUI's editor saves it.
+
+    What its nodes take is asked of the ComfyUI; what it lacks for the workflow, and what is in doubt, goes to stderr.
+    """
+    try:
+        definition, warnings = asyncio.run(drafted(json.loads(file.read_bytes()), address))
+    except NotAWorkflowError as error:
+        raise click.BadParameter(str(error), param_hint="FILE") from error
+    except json.JSONDecodeError as error:
+        raise click.BadParameter("it holds no JSON", param_hint="FILE") from error
+    except Unavailable as error:
+        raise click.ClickException(f"{address}: {error.detail}") from error
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
+    click.echo(json.dumps(definition, ensure_ascii=False, indent=2))
 
 
 @workflows.command("list")

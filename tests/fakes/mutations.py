@@ -15,7 +15,7 @@ Graph = dict[str, Any]
 #: Values that some input somewhere might take for something else.
 _VALUES: Final[list[Any]] = [
     *(None, True, False, 0, -1, 1, 2**64, 2**70, -(2**70), 1e308, float("inf"), float("nan"), 1.0, "1", "true"),
-    *("", "\x00", "\ud800", "x" * 20_001, "../../etc/passwd", "/etc/passwd", "example.png [input]"),
+    *("", "\x00", "\ud800", "x" * 65_537, "../../etc/passwd", "/etc/passwd", "example.png [input]"),
     *("../output/secret.png [output]", "[output]", "file:///etc/passwd", "http://169.254.169.254/", "C:\\boot.ini"),
     *(
         UPLOAD_ID,

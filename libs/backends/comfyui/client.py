@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, Protocol
@@ -128,6 +128,10 @@ class ComfyUI:
     async def offer(self) -> Offer:
         """Its node classes as far as they can be read; raises UnreadableOfferError where none can."""
         return await self._require_server().offer()
+
+    async def declarations(self, names: Collection[str]) -> dict[str, Any]:
+        """What it says of some node classes, in ComfyUI's own words."""
+        return await self._require_server().declarations(names)
 
     async def models(self) -> list[str]:
         """The checkpoints it lists, its first choice first."""

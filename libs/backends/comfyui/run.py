@@ -7,11 +7,14 @@ gone is submitted again, under the next number.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import io
 import logging
 import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from libs.backends.comfyui.follow import Follower, IdleServerError, SilentError
@@ -68,6 +71,12 @@ class LostFileError(Exception):
 def prompt_id_of(job_id: str, number: int) -> str:
     """The prompt id of a job's n-th submission: a UUID in canonical lower case, the same wherever it is made."""
     return str(uuid.uuid5(_NAMESPACE, f"{job_id}/{number}"))
+
+
+def _digest_of(content: FileContent) -> str:
+    """What a file is called by its bytes: one that comes again is there already."""
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _saving(graph: Graph) -> frozenset[str]:
@@ -151,7 +160,7 @@ class Run:
 
     async def _submit(self, number: int, lost: Collection[str]) -> Outcome:
         prompt_id = prompt_id_of(self._watcher.job_id, number)
-        graph = with_prefix(await self._with_uploads(prompt_id), f"arqade/{prompt_id}")
+        graph = with_prefix(await self._with_uploads(), f"arqade/{prompt_id}")
         async with self._listener(prompt_id) as listener:
             await listener.connected()
             handed = past_cache(graph, lost, prompt_id)
@@ -165,12 +174,12 @@ class Run:
                 )
             return await self._collect(record, listener)
 
-    async def _with_uploads(self, prompt_id: str) -> Graph:
-        """Put the uploads where this prompt finds them, under names of ours: ComfyUI renames what it has already."""
+    async def _with_uploads(self) -> Graph:
+        """Put the uploads where this prompt finds them, named by their bytes: what is there is not stored again."""
         names: dict[str, str] = {}
-        for index, (name, content) in enumerate(self._uploads.items()):
-            taken = f"{prompt_id}-{index}{extension_of(name)}"
-            names[name] = await self._server.upload(taken, content, subfolder="arqade")
+        for name, content in self._uploads.items():
+            digest = await asyncio.to_thread(_digest_of, content)
+            names[name] = await self._server.upload(f"{digest}{extension_of(name)}", content, subfolder="arqade")
         return with_inputs(self._graph, names)
 
     async def _hand_over(self, graph: Graph, submission: Submission) -> str:

@@ -6,11 +6,12 @@ Sources: a running 0.8.0, and `server.py` and `comfy_execution/jobs.py` of newer
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
 
 from libs import limits
-from libs.backends.comfyui.object_info import Offer, UnreadableOfferError, read_offer
+from libs.backends.comfyui.object_info import Offer, UnreadableOfferError, members_of, read_offer
 from libs.backends.comfyui.outputs import Saved
 from libs.backends.comfyui.patience import Patience
 from libs.backends.comfyui.record import UNKNOWN, Record, read_history, read_job, read_queue
@@ -23,6 +24,8 @@ __all__ = ["Graph", "Server"]
 
 #: A workflow in ComfyUI's API format: node id → {"class_type", "inputs"}.
 Graph = Mapping[str, Mapping[str, Any]]
+
+T = TypeVar("T")
 
 _BAD_REQUEST, _NOT_FOUND, _SERVER_ERROR = 400, 404, 500
 _CLIENT_ERRORS = range(400, 500)
@@ -64,17 +67,30 @@ class Server:
 
     async def look_up(self, prompt_id: str) -> Record:
         """What the server knows of a prompt."""
-        reply = await self._http.get(f"/api/jobs/{prompt_id}")
+        reply = await self._ask(f"/api/jobs/{prompt_id}")
         if reply.status != _NOT_FOUND:
             return read_job(reply.require_ok().load_object())
         if _knows_jobs(reply):
             return UNKNOWN
         # In this order: a prompt moves from the queue to the history, never back, so it cannot slip through.
-        queue = (await self._http.get("/queue")).require_ok().load_object()
+        queue = (await self._ask("/queue")).require_ok().load_object()
         queued = read_queue(queue, prompt_id)
         if queued.alive:
             return queued
-        return read_history((await self._http.get(f"/history/{prompt_id}")).require_ok().load_object(), prompt_id)
+        return read_history((await self._ask(f"/history/{prompt_id}")).require_ok().load_object(), prompt_id)
+
+    async def _ask(self, path: str) -> Reply:
+        """Ask for a record, which holds all that nodes tell: on disk while it comes, since it may be large.
+
+        Raises Failure past the ceiling: it would be as large the next time.
+        """
+        into = Spooler(_OFFER_MEMORY_BYTES_MAX)
+        try:
+            reply = await self._http.save(path, into, params={}, bytes_max=limits.PROMPT_RECORD_BYTES_MAX)
+        except OversizeError:
+            most = limits.PROMPT_RECORD_BYTES_MAX
+            raise Failure("output_too_large", f"the workflow's nodes tell more than {most} bytes") from None
+        return replace(reply, body=b"".join(chunks_of(into.content())))
 
     async def is_idle(self) -> bool:
         """Whether nothing runs there, and something waits."""
@@ -113,11 +129,12 @@ class Server:
         return into.content()
 
     async def upload(self, name: str, content: FileContent, *, subfolder: str) -> str:
-        """Put a file into the server's input folder; what a graph calls it. One of the same name is replaced.
+        """Put a file into the server's input folder; what a graph calls it.
 
-        Raises Failure when the server does not take it.
+        One that is there already, of the same name and bytes, is not stored again; one of other bytes stays, and ours
+        gets another name. Raises Failure when the server does not take it.
         """
-        fields = {"subfolder": subfolder, "type": "input", "overwrite": "true"}
+        fields = {"subfolder": subfolder, "type": "input"}
         reply = await self._http.post_file("/upload/image", name, content, fields, total_s=self._patience.fetch_s)
         if reply.status in _CLIENT_ERRORS:
             raise Failure("upload_refused", "the backend did not take the uploaded file")
@@ -141,6 +158,13 @@ class Server:
 
         Raises UnreadableOfferError where nothing of it can be read, and waiting will not help.
         """
+        return await self._told(read_offer)
+
+    async def declarations(self, names: Collection[str]) -> dict[str, Any]:
+        """What `/object_info` says of some classes, in its own words; raises as `offer` does."""
+        return await self._told(lambda chunks: {name: one for name, one in members_of(chunks) if name in names})
+
+    async def _told(self, read: Callable[[Iterable[bytes]], T]) -> T:
         into = Spooler(_OFFER_MEMORY_BYTES_MAX)
         try:
             reply = await self._http.save(
@@ -150,7 +174,7 @@ class Server:
             raise UnreadableOfferError("comfyui", f"its /object_info: {error.detail}") from None
         reply.require_ok()
         try:
-            return await asyncio.to_thread(read_offer, chunks_of(into.content()))
+            return await asyncio.to_thread(read, chunks_of(into.content()))
         except ValueError as error:
             raise UnreadableOfferError("comfyui", f"its /object_info is not understood: {error}") from None
 

@@ -69,7 +69,7 @@ def hold_input(graph: Any, name: str, declared: list[Any], value: Any) -> None:
         orjson.dumps(value)
     elif declared[0] == "STRING":
         assert type(value) is str
-        assert len(value) <= 20_000
+        assert len(value) <= 65_536
         assert "\x00" not in value
     else:
         assert {"INT": int, "BOOLEAN": bool, "FLOAT": float}[declared[0]] is type(value) or (

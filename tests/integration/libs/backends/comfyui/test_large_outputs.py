@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from libs import limits
 from libs.backends.comfyui import ComfyUI
 from libs.backends.comfyui.outputs import OUTPUT_MEMORY_BYTES_MAX
 from libs.embedded.comfyui_standin import Fault
@@ -48,6 +49,24 @@ async def test_a_body_of_a_gigabyte_fails_the_job_and_takes_no_memory(bench: Ben
         await patient.run(graph(), bench.attempt())
     assert memory_bytes("VmHWM") - before < 100 * MIB
     await patient.aclose()
+
+
+async def test_a_node_may_tell_forty_megabytes(bench: Bench) -> None:
+    told = {"1": {"class_type": "SaveText", "inputs": {"text": "x" * 40_000_000}}}
+    patient = ComfyUI(bench.url, 60, patience=replace(PATIENCE, call_s=60, fetch_s=60))
+    outcome = await patient.run(told, bench.attempt())
+    await patient.aclose()
+    assert [len(file.data) for file in outcome.files] == [40_000_000]
+    assert bench.runs == 1
+
+
+async def test_a_record_past_the_ceiling_fails_the_job_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "PROMPT_RECORD_BYTES_MAX", 10_000)
+    told = {"1": {"class_type": "SaveText", "inputs": {"text": "x" * 20_000}}}
+    with pytest.raises(Failure) as caught:
+        await bench.comfyui.run(told, bench.attempt())
+    assert (caught.value.code, caught.value.retryable) == ("output_too_large", False)
+    assert bench.runs == 1
 
 
 @one_generation

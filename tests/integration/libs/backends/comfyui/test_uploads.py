@@ -54,6 +54,13 @@ async def test_two_jobs_do_not_read_each_others_uploads(bench: Bench) -> None:
     assert len(set(loaded(bench))) == 2
 
 
+async def test_a_picture_that_comes_again_is_not_stored_twice(bench: Bench) -> None:
+    for job_id in ("job_a", "job_b", "job_c"):
+        await bench.comfyui.run(graph("u.png"), bench.attempt(job_id), uploads={"u.png": PNG})
+    assert list(input_files(bench).values()) == [PNG]
+    assert len(set(loaded(bench))) == 1
+
+
 async def test_an_odd_name_leaves_nothing_of_itself_at_the_server(bench: Bench) -> None:
     await bench.comfyui.run(graph("../ü.p/ng"), bench.attempt(), uploads={"../ü.p/ng": PNG})
     (name,) = loaded(bench)
