@@ -63,6 +63,10 @@ class S3Server:
     part: Part
     child: Child
 
+    def forget(self, name: str) -> None:
+        """Remove one object, if it is there."""
+        (self.folder / "buckets" / self.bucket / name).unlink(missing_ok=True)
+
     def clear(self) -> None:
         """Remove every object; the server reads its folders anew."""
         for entry in (self.folder / "buckets" / self.bucket).iterdir():

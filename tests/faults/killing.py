@@ -19,6 +19,10 @@ __all__ = ["keep_killing", "stop_killing"]
 _LOSSES_MAX = 2
 
 
+#: Of the workers that have no job when they are picked, so many are killed all the same.
+_IDLE_KILLED = 0.3
+
+
 async def keep_killing(yard: Yard, losses: list[tuple[str, float]], *, spares: bool = False) -> None:
     """Note which job was lost when, in seconds since the epoch; `spares` whoever runs a job that was lost twice."""
     while True:
@@ -28,6 +32,8 @@ async def keep_killing(yard: Yard, losses: list[tuple[str, float]], *, spares: b
                 worker = random.choice(yard.fleet.alive)
                 if spares and await _runs_a_last_attempt(yard, worker):
                     continue
+                if not await _jobs_of(yard, worker) and random.random() > _IDLE_KILLED:
+                    continue  # on a slow machine it starts, and would never get any further
                 # Frozen first: on a busy machine its leases may be over by the time that its death is known.
                 frozen_at = time.time()
                 worker.send(signal.SIGSTOP)

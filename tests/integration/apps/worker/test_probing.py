@@ -31,10 +31,10 @@ class Ward:
     server: ComfyUI
     configured: ConfiguredServer
 
-    def prober(self, worker: str) -> Prober:
+    def prober(self, worker: str, every_s: float = 0.05) -> Prober:
         fleet = ConfiguredBackend("comfyui", "comfyui", is_configured=True, servers=(self.configured,))
         health = Health(self.store, self.configured, Breaker(self.store, "a", part="comfyui"), ["gpu"])
-        return Prober(self.store, fleet, self.server, health, worker, ["gpu"], every_s=0.05)
+        return Prober(self.store, fleet, self.server, health, worker, ["gpu"], every_s=every_s)
 
 
 @pytest.fixture
@@ -115,9 +115,9 @@ async def test_what_cannot_be_read_at_all_is_said_and_not_waited_for(
 
 
 async def test_one_worker_probes_and_when_it_goes_another_does(ward: Ward) -> None:
-    key = ward.store.keys.probing + "a"
-    async with asyncio.timeout(PATIENCE_S), probing(ward.prober("w2")):
-        async with probing(ward.prober("w1")):
+    key, patient = ward.store.keys.probing + "a", 1.0  # a turn is three times as long: no busy machine loses it
+    async with asyncio.timeout(PATIENCE_S), probing(ward.prober("w2", patient)):
+        async with probing(ward.prober("w1", patient)):
             while not (first := await holder(ward, key)):
                 await asyncio.sleep(0.01)
             await asyncio.sleep(0.3)

@@ -11,6 +11,7 @@ import pytest
 
 from libs import limits
 from libs.admission.ledger import differences
+from libs.artifacts.objects import Objects
 from libs.batches.cancel import cancel_batch
 from libs.batches.feed import Rooms, feed
 from libs.batches.items import Item, ItemWriter
@@ -24,6 +25,7 @@ from libs.store.client import Store
 from libs.webhooks.hook import Hook
 from tests.fakes.batches import Desk, items_of
 from tests.fakes.callers import submit
+from tests.fakes.clock import ClockedStore
 from tests.integration.libs.jobs.invariants import check_at_rest, check_invariants
 from tests.integration.libs.jobs.snapshot import take_snapshot
 from tests.patience import PATIENCE_S
@@ -135,7 +137,8 @@ async def test_a_batch_leaves_half_of_the_queue_to_others(desk: Desk) -> None:
     assert (await load_batch(desk.store, caller.user_id, batch_id)).next_item == 20
 
 
-async def test_two_batches_of_a_user_share_the_room_and_the_slots(desk: Desk) -> None:
+async def test_two_batches_of_a_user_share_the_room_and_the_slots(clocked: ClockedStore, objects: Objects) -> None:
+    desk = Desk(clocked, objects)  # shares are of time: every job takes one second of it
     caller = await desk.caller(queued_max=120, slots=4)
     first, second = [await desk.submit(caller, items_of(200)) for _ in range(2)]
     await desk.tend()
@@ -144,7 +147,9 @@ async def test_two_batches_of_a_user_share_the_room_and_the_slots(desk: Desk) ->
     assert nexts == [30, 30]
     mine: Counter[str | None] = Counter()
     for _ in range(10):
-        for one in await desk.claim(4):
+        claimed = await desk.claim(4)
+        await clocked.pass_time(1_000)
+        for one in claimed:
             batch = await desk.store.call("HGET", desk.store.keys.job + one.job_id, "batch")
             mine[batch.decode()] += 1
             await finish(desk.store, one.job_id, one.fence, "succeed")
