@@ -21,6 +21,7 @@ from apps.worker.batches import BatchKeeper
 from apps.worker.deliver import Courier
 from apps.worker.devices import publish_devices
 from apps.worker.fleet import open_fleet, probers
+from apps.worker.leaving import Leaving
 from apps.worker.messages import Messages
 from apps.worker.predictions import open_predictions, prediction_tasks
 from apps.worker.run import Runner
@@ -59,7 +60,14 @@ def serve(settings: Settings, queues: Sequence[str] = ()) -> int:
 
 
 async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
-    """The whole life of a worker in a running event loop; the exit code."""
+    """The whole life of a worker in a running event loop, and of its process; the exit code."""
+    leaving = Leaving()
+    code = await _live(settings, queues, leaving)
+    leaving.is_done(code)
+    return code
+
+
+async def _live(settings: Settings, queues: Sequence[str], leaving: Leaving) -> int:
     refusals = settings.refusals()
     if refusals:
         return _refuse(refusals)
@@ -72,7 +80,7 @@ async def work(settings: Settings, queues: Sequence[str] = ()) -> int:
         if refusals:
             return _refuse(refusals)
         async with _opened_backends(resources, queues or settings.worker_queues) as backends:
-            await _work(resources, backends, queues or tuple(settings.worker_queues))
+            await _work(resources, backends, queues or tuple(settings.worker_queues), leaving)
     finally:
         await resources.close()
     return 0
@@ -84,7 +92,7 @@ def _refuse(refusals: Sequence[str]) -> int:
     return _REFUSED
 
 
-async def _work(resources: Resources, backends: Backends, queues: Sequence[str]) -> None:
+async def _work(resources: Resources, backends: Backends, queues: Sequence[str], leaving: Leaving) -> None:
     settings = resources.settings
     runner = Runner(
         resources.store,
@@ -118,7 +126,7 @@ async def _work(resources: Resources, backends: Backends, queues: Sequence[str])
         resources.metrics.serve(settings.host, settings.prometheus_port)
     resources.metrics.slots.labels("all").set(settings.arq_worker_concurrency)
     resources.metrics.slots.labels("taken").set_function(lambda: len(worker.running))
-    _drain_on_signals(worker, settings.drain_grace_s)
+    _drain_on_signals(worker, settings.drain_grace_s, leaving)
     log.info("worker %s takes %d jobs at once from %s", worker.id, settings.arq_worker_concurrency, ", ".join(queues))
     try:
         async with _delivering(resources):
@@ -228,12 +236,13 @@ async def _redis_restarted(store: Store, lease_s: float) -> bool:
     return bool(uptime) and int(uptime.split()[0]) < 2 * lease_s
 
 
-def _drain_on_signals(worker: FairWorker, grace_s: float) -> None:
+def _drain_on_signals(worker: FairWorker, grace_s: float, leaving: Leaving) -> None:
     draining: list[asyncio.Task[None]] = []
 
     def drain() -> None:
         if not draining:
             log.info("worker %s drains", worker.id)
+            leaving.after_grace(grace_s)
             draining.append(asyncio.create_task(worker.drain(grace_s), name="drain"))
 
     for signum in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.paths import ROOT, read
+from tests.contract.paths import ROOT, project, read
 
 AUDIT = runpy.run_path(str(ROOT / "deploy" / "audit.py"))
 FLAW = {"id": "PYSEC-2026-1", "aliases": ["CVE-2026-1"], "fix_versions": ["2.0"], "description": "bad"}
@@ -102,3 +102,12 @@ def test_everything_that_is_installed_is_locked_with_a_hash() -> None:
         blocks = read(lock).split("\n" + pinned[0], 1)[-1]
         assert blocks.count("--hash=sha256:") >= len(pinned)
         assert not [line for line in pinned if "==" not in line]
+
+
+def test_no_floor_lies_below_the_version_that_is_audited() -> None:
+    """Whoever installs us may get the floor of a dependency; what is locked is what is asked about."""
+    locked = AUDIT["locked_in"](read("requirements.lock"))
+    wanted = [*project()["dependencies"], *project()["optional-dependencies"]["embedded"]]
+    wanted += project()["optional-dependencies"]["ocr"]
+    floors = dict(re.split(r"[>=]=", one.partition(",")[0]) for one in wanted)
+    assert floors == {name: locked[name] for name in floors}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
+import time
 from typing import Any, Literal, cast
 
 from libs.artifacts.artifact import NewArtifact
@@ -19,6 +21,7 @@ __all__ = ["BACKEND_PORT", "QUEUE", "offer_fault_kinds"]
 QUEUE = "net"
 #: The variable that names the backend's port.
 BACKEND_PORT = "ARQADE_FAULTS_BACKEND_PORT"
+_STUCK_S = 90
 _HOG_BYTES = 256 * 1024 * 1024
 
 
@@ -59,6 +62,12 @@ class Flaky(Input):
     failures: int = 1
 
 
+class Stuck(Input):
+    """Hangs in what no cancellation reaches."""
+
+    how: Literal["thread", "child", "deaf"]
+
+
 async def noop(wanted: Noop, attempt: Attempt) -> Output:
     return Output({"n": wanted.n})
 
@@ -97,6 +106,21 @@ async def render(wanted: Render, attempt: Attempt) -> Output:
         await asyncio.sleep(left_s)
     file = NewArtifact("0.txt", "text/plain", attempt.job_id.encode().ljust(wanted.size, b"."))
     return Output({"ref": submission.ref}, (file,) if wanted.size else ())
+
+
+async def stuck(wanted: Stuck, attempt: Attempt) -> Output:
+    """A thread, as a look-up of a name or a call of the S3 client is; a child that does not end; a deaf handler."""
+    if wanted.how == "thread":
+        await asyncio.to_thread(time.sleep, _STUCK_S)
+    elif wanted.how == "child":
+        child = await asyncio.create_subprocess_exec("sleep", str(_STUCK_S))
+        await asyncio.shield(child.wait())
+    else:
+        until = time.monotonic() + _STUCK_S
+        while time.monotonic() < until:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(_STUCK_S)
+    return Output()
 
 
 async def poison(wanted: Poison, attempt: Attempt) -> Output:
@@ -140,6 +164,7 @@ _ALL: list[Kind[Any]] = [
     Kind(name="render", queue=QUEUE, input=Render, run=render),
     Kind(name="poison", queue=QUEUE, input=Poison, run=poison),
     Kind(name="flaky", queue=QUEUE, input=Flaky, run=flaky),
+    Kind(name="stuck", queue=QUEUE, input=Stuck, run=stuck),
 ]
 
 
