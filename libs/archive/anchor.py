@@ -78,7 +78,10 @@ class Anchors:
             self._said = ""
         except BrokenChainError as error:
             if str(error) != self._said:
-                log.error("the audit log is not anchored any more, run `arqade audit verify`: %s", error)  # noqa: TRY400
+                # A Redis that never had the anchor is a new one, or came from a backup: whoever did that knows.
+                known = await self._store.call("GET", self._store.keys.audit_anchor) is not None
+                level = logging.ERROR if known else logging.WARNING
+                log.log(level, "the audit log is not anchored any more, run `arqade audit verify`: %s", error)
             self._said = str(error)
 
     async def _keep(self) -> None:

@@ -1,16 +1,25 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
+from tests.fakes.history import own_bucket
 from tests.servers import RedisServer, S3Server
 from tests.system import run_arqade
 
 
+async def new_bucket(s3: S3Server) -> str:
+    async with own_bucket(s3) as objects:
+        return objects.bucket
+
+
 @pytest.fixture
 def environment(valkey: RedisServer, s3: S3Server) -> dict[str, str]:
+    """With a bucket of its own: the shared one may hold the anchor of another log."""
     return {
+        "MINIO_BUCKET": asyncio.run(new_bucket(s3)),
         "REDIS_URL": valkey.url,
         "API_KEY_PEPPER": "a pepper that is long enough to be one",
         "MINIO_ENDPOINT": s3.endpoint,

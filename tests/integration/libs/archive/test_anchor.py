@@ -76,6 +76,19 @@ async def test_a_tail_that_was_cut_off_in_redis_is_found_and_not_anchored(
     assert await broken(anchors) == "entry 3 is not the one that was anchored"
 
 
+async def test_a_new_redis_beside_an_old_bucket_is_warned_of_and_anchors_nothing(
+    store: Store, objects: Objects, anchors: Anchors, caplog: pytest.LogCaptureFixture
+) -> None:
+    await act(store)
+    await anchors.keep()
+    await store.call("DEL", store.keys.audit, store.keys.audit_anchor)
+    await act(store, 1)
+    with caplog.at_level(logging.WARNING):
+        await Anchors(store, objects, [PEPPER]).keep()
+    assert [record.levelname for record in caplog.records if record.name == "libs.archive.anchor"] == ["WARNING"]
+    assert await broken(anchors) == "entry 3 is gone, which was anchored"
+
+
 async def test_a_whole_log_that_was_removed_is_found(store: Store, anchors: Anchors) -> None:
     await act(store)
     await anchors.keep()
