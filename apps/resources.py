@@ -43,6 +43,7 @@ __all__ = [
     "open_bucket",
     "open_objects",
     "open_resources",
+    "peppers_of",
     "redis_refusals",
 ]
 
@@ -239,9 +240,14 @@ async def open_bucket(objects: Objects, settings: Settings) -> list[str]:
     return lines
 
 
+def peppers_of(settings: Settings) -> tuple[bytes, ...]:
+    """The present pepper first, then the former ones."""
+    return tuple(pepper.encode() for pepper in (settings.api_key_pepper.get_secret_value(), *settings.former_peppers))
+
+
 def _webhook_secrets(settings: Settings) -> Secrets:
-    former = [pepper.encode() for pepper in settings.former_peppers]
-    return Secrets(settings.api_key_pepper.get_secret_value().encode(), former)
+    present, *former = peppers_of(settings)
+    return Secrets(present, former)
 
 
 def _rate_rule(settings: Settings) -> RateRule | None:

@@ -361,11 +361,6 @@ class Settings(BaseSettings):
         return Rules.of(http_allowed=self.egress_http_allowed, hosts=hosts, denied=denied)
 
     @property
-    def peppers(self) -> tuple[bytes, ...]:
-        """The present pepper first, then the former ones."""
-        return tuple(pepper.encode() for pepper in (self.api_key_pepper.get_secret_value(), *self.former_peppers))
-
-    @property
     def former_peppers(self) -> tuple[str, ...]:
         """The peppers that api keys were hashed with before."""
         return tuple(part for part in self.api_key_pepper_previous.get_secret_value().split(",") if part)

@@ -13,7 +13,7 @@ import click
 
 from apps.cli.configuration import env_file_option, load_settings
 from apps.cli.first_key import open_store
-from apps.resources import open_objects
+from apps.resources import open_objects, peppers_of
 from apps.settings import Settings
 from libs.archive.anchor import Anchor, Anchors
 from libs.audit.chain import BrokenChainError, Chain, Link
@@ -64,7 +64,7 @@ async def _with_anchors(settings: Settings, doing: Callable[[Anchors], Awaitable
     try:
         with closing(open_objects(settings)) as objects:
             async with open_store(settings) as store:
-                return await doing(Anchors(store, objects, settings.peppers))
+                return await doing(Anchors(store, objects, peppers_of(settings)))
     except BrokenChainError as error:
         raise click.ClickException(f"the audit log was tampered with: {error}") from None
     except Unavailable as error:

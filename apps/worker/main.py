@@ -14,7 +14,7 @@ import uvloop
 from arq.worker import Function, func
 
 from apps.notices import notices
-from apps.resources import Resources, objects_refusals, open_resources, redis_refusals
+from apps.resources import Resources, objects_refusals, open_resources, peppers_of, redis_refusals
 from apps.settings import Settings, variables_set
 from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
@@ -148,7 +148,7 @@ def _sweep_by_turns(resources: Resources, turns: Turns, queues: Sequence[str]) -
     sweeper = Sweeper(store, objects, turns, queues, resources.metrics)
     settings = resources.settings
     archivist = Archivist(
-        store, objects, turns, resources.metrics, archive_after_s=settings.archive_after, peppers=settings.peppers
+        store, objects, turns, resources.metrics, archive_after_s=settings.archive_after, peppers=peppers_of(settings)
     )
     resources.background.append(asyncio.create_task(sweeper.keep_sweeping(), name="sweep"))
     resources.background.append(asyncio.create_task(archivist.keep_archiving(), name="archive"))
