@@ -22,8 +22,11 @@ __all__ = ["Event", "EventHub", "Following", "SlowReaderError", "id_before", "or
 
 log = logging.getLogger(__name__)
 
-#: A follower that lags by so many events is cut off; it may come back with its last id.
+#: A follower that lags by so many events, or bytes of them, is cut off; it may come back with its last id.
 LAG_MAX = 256
+LAG_BYTES_MAX = 4 * 1024 * 1024
+#: Events that are read from the stream at once: they are told one by one.
+_REPLAYED_AT_ONCE = 64
 _REOPEN_S = 0.5
 _ID = re.compile(r"([0-9]{1,20})(?:-([0-9]{1,20}))?")
 #: Ids that a reader remembers having told: as many as a stream keeps, and as may wait for the reader.
@@ -96,6 +99,7 @@ class Following:
         self._store = store
         self._job_id = job_id
         self._arrived: asyncio.Queue[Event | None] = asyncio.Queue(LAG_MAX)
+        self._lag_bytes = 0
         self._overrun = False
         self.listening = False
 
@@ -132,6 +136,7 @@ class Following:
             if self._overrun:
                 raise SlowReaderError
             if arrived is not None:
+                self._lag_bytes -= len(arrived.data)
                 yield arrived
                 continue
             async for event in self._replay(told.last):
@@ -140,16 +145,22 @@ class Following:
 
     def hand(self, event: Event | None) -> None:
         """Called by the hub; None is an interruption."""
-        try:
-            self._arrived.put_nowait(event)
-        except asyncio.QueueFull:
+        size = 0 if event is None else len(event.data)
+        if self._arrived.full() or (self._lag_bytes > 0 and self._lag_bytes + size > LAG_BYTES_MAX):
             self._overrun = True
+            return
+        self._lag_bytes += size
+        self._arrived.put_nowait(event)
 
     async def _replay(self, seen: tuple[int, int]) -> AsyncIterator[Event]:
-        start = f"({seen[0]}-{seen[1]}"
-        for event_id, members in await self._store.call("XRANGE", self._store.keys.events + self._job_id, start, "+"):
-            fields = dict(zip(members[::2], members[1::2], strict=True))
-            yield Event(event_id.decode(), fields[b"type"].decode(), fields[b"data"])
+        key, last = self._store.keys.events + self._job_id, f"{seen[0]}-{seen[1]}"
+        while found := await self._store.call("XRANGE", key, f"({last}", "+", "COUNT", _REPLAYED_AT_ONCE):
+            for event_id, members in found:
+                fields = dict(zip(members[::2], members[1::2], strict=True))
+                yield Event(event_id.decode(), fields[b"type"].decode(), fields[b"data"])
+            if len(found) < _REPLAYED_AT_ONCE:
+                return
+            last = event_id.decode()
 
 
 class EventHub:

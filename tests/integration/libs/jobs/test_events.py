@@ -8,7 +8,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from libs.jobs.events import Event, Following, id_before, order_of
+from libs.jobs.events import (
+    _REPLAYED_AT_ONCE,
+    LAG_BYTES_MAX,
+    Event,
+    Following,
+    SlowReaderError,
+    id_before,
+    order_of,
+)
 from libs.store.client import Store
 
 JOB = "job_1"
@@ -77,3 +85,27 @@ async def test_what_its_reader_has_seen_before_is_told_to_others_only(store: Sto
 def test_the_id_before_another(given: str, before: str) -> None:
     assert id_before(given) == before
     assert order_of(before) <= order_of(given)
+
+
+async def test_a_long_history_is_read_a_part_at_a_time_and_told_whole(store: Store) -> None:
+    written = [await write(store, "progress") for _ in range(2 * _REPLAYED_AT_ONCE)]
+    written.append(await write(store, "done"))
+    assert await told(Following(store, JOB)) == written
+    assert await told(Following(store, JOB), written[_REPLAYED_AT_ONCE].id) == written[_REPLAYED_AT_ONCE + 1 :]
+
+
+async def test_a_reader_that_lags_by_too_many_bytes_is_cut_off_and_one_large_event_is_told(store: Store) -> None:
+    large = [Event(f"1760000000000-{n}", "preview", bytes(LAG_BYTES_MAX // 2 + 1)) for n in range(3)]
+    following = Following(store, JOB)
+    following.hand(large[0])
+    events = following.events("0-0")
+    assert await anext(events) == large[0]
+    following.hand(large[1])
+    assert await anext(events) == large[1]
+    following.hand(large[1])
+    following.hand(large[2])
+    with pytest.raises(SlowReaderError):
+        await anext(events)
+    following = Following(store, JOB)
+    following.hand(Event("1760000000000-0", "preview", bytes(2 * LAG_BYTES_MAX)))
+    assert len((await anext(following.events("0-0"))).data) == 2 * LAG_BYTES_MAX
