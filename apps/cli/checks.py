@@ -81,6 +81,7 @@ async def _objects(settings: Settings) -> AsyncIterator[Check]:
         url = bucket.presigned_get(name, 60, filename="probe", content_type="text/plain")
         yield Check("good", "objects", f"the bucket {settings.minio_bucket} takes and keeps what it is given")
         yield await _presigned(url)
+        yield await _signed(bucket.presigned_put(name, 60, content_type="text/plain", size_bytes=len(_PROBE)))
         await bucket.remove(name)
         level: Level = "warning" if settings.environment == "development" else "bad"
         for line in await open_bucket(bucket, settings):
@@ -103,6 +104,19 @@ async def _presigned(url: str) -> Check:
     if answer.content == _PROBE:
         return Check("good", "objects", f"presigned URLs work ({host})")
     return Check("bad", "objects", f"a presigned URL got {answer.status_code} from {host}: check MINIO_PUBLIC_ENDPOINT")
+
+
+async def _signed(url: str) -> Check:
+    """Whether the store takes no more than a URL was signed for."""
+    try:
+        async with httpx.AsyncClient(timeout=_HTTP_TIMEOUT_S) as http:
+            answer = await http.put(url, content=_PROBE + _PROBE, headers={"Content-Type": "text/plain"})
+    except httpx.HTTPError:
+        return Check("good", "objects", "an upload's URL takes nothing else than was announced, or nothing from here")
+    if answer.is_success:
+        line = "an upload's URL takes more than was announced: what it should not take is found within a minute"
+        return Check("warning", "objects", line)
+    return Check("good", "objects", "an upload's URL takes nothing else than was announced")
 
 
 async def _comfyui(settings: Settings) -> AsyncIterator[Check]:

@@ -19,7 +19,7 @@ from libs.artifacts.scripts import DUE_LOOKS, SETTLE_UPLOAD
 from libs.artifacts.upload import Upload, find_upload
 from libs.store.client import Store
 
-__all__ = ["LOOK_EVERY_S", "Strays", "What", "look_at_uploads", "strays_of"]
+__all__ = ["LOOK_EVERY_S", "Strays", "What", "look_at_uploads", "strays_of", "tell_unchecked"]
 
 _log = logging.getLogger(__name__)
 
@@ -99,13 +99,18 @@ async def _look_at_parts(store: Store, objects: Objects, upload: Upload, begun: 
         strays.add("parts", arrived)
 
 
-async def _refuse(store: Store, upload: Upload, arrived: int, code: str) -> None:
+def tell_unchecked(upload: Upload, arrived: int) -> None:
+    """Tell the operator that more came than a URL was signed for: a store that checks takes no such thing."""
     _log.warning(
         "upload %s: %d bytes were announced, %d arrived: the object store does not check what its URLs were signed for",
         upload.id,
         upload.size_bytes,
         arrived,
     )
+
+
+async def _refuse(store: Store, upload: Upload, arrived: int, code: str) -> None:
+    tell_unchecked(upload, arrived)
     detail = f"{upload.size_bytes} bytes were declared and {arrived} arrived"
     words = ("refused_pointer", "#/size_bytes", "refused_detail", detail, "refused_code", code)
     await store.run(SETTLE_UPLOAD, args=[upload.id, upload.user_id, "refused", 0, *words])

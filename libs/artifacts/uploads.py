@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from libs.artifacts.arrival import INSPECTED_BYTES, Arrived, CountPages, check_size, examine
 from libs.artifacts.completing import turn_to_complete
+from libs.artifacts.looks import tell_unchecked
 from libs.artifacts.multipart import PartsError
 from libs.artifacts.names import kept_upload_name, upload_name, upload_prefix
 from libs.artifacts.objects import Objects
@@ -169,6 +170,8 @@ async def _take_over(objects: Objects, upload: Upload, target: str, count_pages:
     facts = await objects.stat(upload.arrival_name)
     if facts is None:
         raise _not_there()
+    if facts.size_bytes != upload.size_bytes:
+        tell_unchecked(upload, facts.size_bytes)
     check_size(facts.size_bytes, upload.size_bytes)
     if not await objects.copy(upload.arrival_name, target):
         raise _not_there()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-__all__ = ["Answer", "LyingStore", "answer", "error", "lying_store"]
+__all__ = ["Answer", "LyingStore", "Request", "answer", "error", "lying_store"]
 
 Answer = Callable[["Request"], bytes]
 
@@ -18,6 +18,7 @@ class Request:
     method: str
     path: str
     body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def etag(self) -> str:
@@ -92,5 +93,6 @@ def _nothing(_request: Request) -> bytes:
 async def _read(reader: asyncio.StreamReader) -> Request:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     method, path, _ = head.split(" ", 2)
-    headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-    return Request(method, path, await reader.readexactly(int(headers.get("content-length", 0))))
+    lines = [line.split(": ", 1) for line in head.split("\r\n")[1:] if line]
+    headers = {name.lower(): value for name, value in lines}
+    return Request(method, path, await reader.readexactly(int(headers.get("content-length", 0))), headers)

@@ -147,11 +147,14 @@ async def test_more_than_was_announced_is_found_before_anybody_completes_it(
         await desk.complete(upload)
 
 
-async def test_more_than_was_announced_is_not_even_copied_when_it_is_completed(desk: Desk) -> None:
+async def test_more_than_was_announced_is_not_even_copied_when_it_is_completed(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     upload, _ = await desk.send(bytes(MANY), size=1)
     with pytest.raises(Refusal, match=f"1 bytes were declared and {MANY} arrived"):
         await desk.complete(upload)
     assert await listed(desk) == []
+    assert "does not check what its URLs were signed for" in caplog.text
 
 
 async def test_parts_of_more_than_was_announced_are_found_and_given_up(desk: Desk) -> None:
