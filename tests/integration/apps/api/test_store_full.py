@@ -16,6 +16,7 @@ from tests.fakes.customers import BATCHES, COMPARED, COMPARISONS, JOBS, PICTURE,
 from tests.fakes.live import following, serving
 from tests.fakes.parts import need
 from tests.fakes.problems import refused
+from tests.fakes.workflows import portrait
 from tests.integration.apps.api.conftest import MakeApi
 from tests.integration.libs.store.redis_process import FLAVOURS, RedisProcess, binary_of, running
 from tests.patience import PATIENCE_S
@@ -115,6 +116,8 @@ async def test_an_admin_revokes_suspends_and_erases_while_it_is_full(api: Api) -
     admin = await api.admin()
     secrets = [await api.key() for _ in range(3)]
     of = [(await api.http.get("/api/v1/me", headers=bearer(secret))).json() for secret in secrets]
+    registered = await api.http.post("/admin/workflows", json={"name": "portrait", **portrait()}, headers=admin)
+    assert registered.status_code == 201, registered.text
     await fill(api.resources.store)
 
     for path in ("/admin/users", "/admin/api-keys", "/admin/jobs", "/admin/queues", "/admin/audit", "/admin/dead"):
@@ -126,6 +129,7 @@ async def test_an_admin_revokes_suspends_and_erases_while_it_is_full(api: Api) -
     for secret in secrets:
         refused(await api.http.get("/api/v1/me", headers=bearer(secret)), 401, "invalid_token")
     assert (await api.http.post("/admin/queues/gpu/pause", headers=admin)).status_code == 200
+    assert (await api.http.delete("/admin/workflows/portrait", headers=admin)).status_code == 204
 
 
 async def test_health_says_that_it_could_not_work(api: Api) -> None:
