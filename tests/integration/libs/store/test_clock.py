@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from libs.access.api_keys import revoke_api_key
 from libs.access.caller import Caller
 from libs.access.directory import Directory
 from libs.access.streams import Streams
+from libs.accounts.usage import Period, read_usage
 from libs.admission.admit import Admission
 from libs.admission.rate import RateRule
 from libs.admission.rate import take as take_token
@@ -314,6 +316,28 @@ async def test_a_key_is_replayed_after_a_step(clocked: ClockedStore, step_ms: in
     first = await submit(clocked, caller, **again)
     await step_back(clocked, step_ms)
     assert (await submit(clocked, caller, **again)).job_id == first.job_id
+
+
+# midnight
+
+
+@pytest.mark.parametrize("day", ["2025-10-31", "2025-12-31", "2028-02-28", "2028-02-29", "2026-03-28", "2026-10-24"])
+async def test_units_count_on_the_day_they_were_held_whatever_midnight_came_between(
+    clocked: ClockedStore, day: str
+) -> None:
+    """Month and year ends, leap days, and the days on which clocks change in Europe: days are UTC's."""
+    first = date.fromisoformat(day)
+    caller = make_caller()
+    midnight_ms = int(datetime.combine(first + timedelta(days=1), datetime.min.time(), UTC).timestamp() * 1000)
+    await clocked.travel_to(midnight_ms - 1, expiring=False)
+    await submit(clocked, caller, units=3)
+    (held,) = await claimed(clocked)
+    await clocked.pass_time(1)
+    await submit(clocked, caller, units=2)
+    await finish(clocked, held.job_id, held.fence, "succeed")
+    days_ = [Period("day", first), Period("day", first + timedelta(days=1)), Period("month", first.replace(day=1))]
+    used = await read_usage(clocked, caller.user_id, days_)
+    assert [(one.used, one.held) for one in used] == [(3, 0), (0, 2), (3, None)]
 
 
 # a step forward
