@@ -138,11 +138,17 @@ class Runner:
         wanted = _read_input(kind, running.claim)
         own_s = None if kind.timeout_of is None else await kind.timeout_of(wanted, self.library)
         timeout_s = min(kind.timeout_s, self.timeout_s_max) if own_s is None else own_s
+        # At the soft limit a handler is interrupted and may clean up; at the hard limit it is over.
+        after_s = timeout_s if kind.soft_timeout_s is None else min(kind.soft_timeout_s, timeout_s)
         with running.handling():
-            soft = _stop_later(running, kind.soft_timeout_s, timeout_s)
+            soft = asyncio.get_running_loop().call_later(after_s, running.stop, "timed_out")
             try:
                 async with asyncio.timeout(timeout_s) as limit:
                     return await kind.run(wanted, attempt)
+            except asyncio.CancelledError:
+                if running.stop_reason != "timed_out":
+                    raise
+                raise _too_slow(kind.slow_fault(wanted), after_s, retryable=False) from None
             except TimeoutError:
                 if not limit.expired():
                     raise
@@ -236,9 +242,3 @@ def _stopped(kind: Kind[Any], running: Running) -> Outcome:
             return _failed_for_good(_too_slow(fault, kind.soft_timeout_s or kind.timeout_s, retryable=False))
         case _:
             return Outcome("release")
-
-
-def _stop_later(running: Running, soft_timeout_s: float | None, timeout_s: float) -> asyncio.TimerHandle:
-    """At the soft limit a handler is interrupted and may clean up; at the hard limit it is over."""
-    after_s = timeout_s if soft_timeout_s is None else min(soft_timeout_s, timeout_s)
-    return asyncio.get_running_loop().call_later(after_s, running.stop, "timed_out")

@@ -147,6 +147,28 @@ async def test_the_hard_limit_ends_an_attempt_and_the_soft_one_the_job(run_once:
     assert [job.status for job in (hard, soft)] == ["failed", "failed"]
 
 
+async def test_a_time_of_the_orders_own_counts_in_place_of_the_kinds_and_is_not_taken_again(run_once: RunOnce) -> None:
+    async def own_s(_wanted: Any, _library: Any) -> float | None:
+        return 0.1
+
+    ended = await run_once(forever, timeout_s=30.0, timeout_of=own_s)
+    assert (ended.status, ended.failures) == ("failed", 0)
+    assert ended.error == {
+        "code": "timed_out",
+        "detail": "The job ran longer than 0.1 s; it is not charged",
+        "retryable": False,
+    }
+
+    async def hours(_wanted: Any, _library: Any) -> float | None:
+        return 3_600.0
+
+    async def slow(_wanted: Any, _attempt: Any) -> Output:
+        await asyncio.sleep(0.2)
+        return Output()
+
+    assert (await run_once(slow, timeout_s=0.05, timeout_of=hours)).status == "succeeded"
+
+
 @pytest.mark.parametrize(
     "limits", [{"timeout_s": 0.05, "soft_timeout_s": 1.0}, {"timeout_s": 1.0, "soft_timeout_s": 0.05}]
 )
