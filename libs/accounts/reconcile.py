@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 from libs.admission.ledger import Difference, correct_counters
 from libs.archive.logs import audit_log, read_forwards
+from libs.archive.place import Place
 from libs.archive.shelf import Shelf
-from libs.archive.walk import Place, find_orphans
+from libs.archive.walk import find_orphans
 from libs.artifacts.objects import Objects
 from libs.audit.act import Act, read_act
 from libs.ids import is_id

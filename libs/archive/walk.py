@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from libs.archive.drift import end_round, note_page
+from libs.archive.leftovers import give_up_leftovers
+from libs.archive.place import Place
 from libs.archive.shelf import Shelf
 from libs.artifacts.objects import ObjectFacts, Objects
 from libs.ids import is_id
@@ -25,37 +26,22 @@ GRACE_S = 7 * 86_400
 _REST_S = 6 * 3_600
 _PAGE = 1_000
 _USERS = "usr_"
-_ID_AT = 4  # where the id stands in user/yyyy/mm/dd/id/…
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Whose object a name says it is, and of what: a job, an upload or a batch."""
-
-    user_id: str
-    of: str
-
-    @classmethod
-    def named(cls, name: str) -> Place | None:
-        """What the name tells; None for one that means something else."""
-        parts = name.split("/")
-        if len(parts) <= _ID_AT + 1 or not is_id(parts[0], "usr"):
-            return None
-        known = any(is_id(parts[_ID_AT], kind) for kind in ("job", "upload", "batch"))
-        return cls(parts[0], parts[_ID_AT]) if known else None
 
 
 async def walk_on(store: Store, objects: Objects, now_s: float) -> int:
-    """Go on by one page and remove its orphans; how many. At the end it rests for six hours. Raises Unavailable."""
+    """Go on by one page and remove its orphans; how many. At the end come parts that nobody will complete, and a rest
+    of six hours. Raises Unavailable.
+    """
     after, rests_until = await store.call("HMGET", store.keys.walk, "after", "rests_until")
     if rests_until is not None and now_s < float(rests_until) <= now_s + _REST_S:  # later: the clock has stepped back
         return 0
     page = await objects.list(_USERS, after=after.decode() if after else None, limit=_PAGE)
     if not page:
         await end_round(store)
+        given_up = await give_up_leftovers(store, objects, now_s - GRACE_S)
         await store.call("HDEL", store.keys.walk, "after")
         await store.call("HSET", store.keys.walk, "rests_until", int(now_s + _REST_S))
-        return 0
+        return given_up
     old = [facts for facts in page if facts.modified_at is not None and facts.modified_at.timestamp() < now_s - GRACE_S]
     orphans = await find_orphans(store, objects, old)
     await objects.remove_each([facts.name for facts in orphans])

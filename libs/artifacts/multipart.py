@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from xml.sax.saxutils import escape
 
@@ -15,9 +16,24 @@ from minio.error import MinioException, S3Error
 from libs.artifacts.requests import Requests, member, texts
 from libs.limits import UPLOAD_PART_BYTES_MIN, UPLOAD_PARTS_MAX
 
-__all__ = ["Part", "Parts", "PartsError", "abort", "begin", "list_parts", "part_bytes_of", "part_sizes", "put_together"]
+__all__ = [
+    "Begun",
+    "Part",
+    "Parts",
+    "PartsError",
+    "abort",
+    "begin",
+    "list_begun",
+    "list_parts",
+    "part_bytes_of",
+    "part_sizes",
+    "put_together",
+]
 
 _MIB = 2**20
+_BEGUN_PAGES_MAX = 10
+#: What stores say that have nothing begun (rclone), do not know the question, or not from us.
+_TELLS_NOTHING = frozenset({"NoSuchUpload", "NotImplemented", "MethodNotAllowed", "AccessDenied"})
 #: What the store says to parts that make no object: too small ones, ones that are not there.
 _WRONG = frozenset({"EntityTooSmall", "EntityTooLarge", "InvalidPart", "InvalidPartOrder", "InvalidArgument"})
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
@@ -36,6 +52,15 @@ class Part:
     number: int
     etag: str
     size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An object that was begun: its name, the store's id of that beginning, and when that was."""
+
+    name: str
+    id: str
+    begun_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +123,26 @@ def put_together(requests: Requests, name: str, begun: str, size_bytes: int) -> 
         return Parts(arrived, whole=False)
     made = _known(lambda: _make(requests, name, begun, parts))
     return None if made is None else Parts(arrived, whole=True)
+
+
+def list_begun(requests: Requests) -> tuple[Begun, ...]:
+    """What was begun and is neither put together nor given up, a few thousand of them, in order of name."""
+    found: list[Begun] = []
+    for _ in range(_BEGUN_PAGES_MAX):
+        markers = {"key-marker": found[-1].name, "upload-id-marker": found[-1].id} if found else {}
+        try:
+            answer = requests.send("GET", query={"uploads": "", "max-uploads": "1000", **markers})
+        except S3Error as refused:
+            if refused.code not in _TELLS_NOTHING:
+                raise
+            break
+        listed = texts(answer, "Upload", "Key", "UploadId", "Initiated")
+        page = [Begun(name, begun, datetime.fromisoformat(at)) for name, begun, at in listed]
+        fresh = [one for one in page if one not in found[-1_000:]]
+        found += fresh
+        if not fresh or member(answer, "IsTruncated") != "true":
+            break
+    return tuple(found)
 
 
 def abort(requests: Requests, name: str, begun: str) -> None:

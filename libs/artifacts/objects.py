@@ -30,7 +30,7 @@ from libs.artifacts import multipart
 from libs.artifacts.address import Address
 from libs.artifacts.bucket import make_ready
 from libs.artifacts.chain import Chain
-from libs.artifacts.multipart import Part, Parts
+from libs.artifacts.multipart import Begun, Part, Parts
 from libs.artifacts.openness import Act, what_anybody_may
 from libs.artifacts.outage import as_unavailable, found
 from libs.artifacts.pool import ObjectPool
@@ -240,6 +240,10 @@ class Objects:
     async def put_together(self, name: str, begun: str, size_bytes: int) -> Parts | None:
         """Make an object of its parts once all have arrived; see `libs.artifacts.multipart`."""
         return await self._run(lambda: multipart.put_together(self._requests, name, begun, size_bytes))
+
+    async def list_begun(self) -> tuple[Begun, ...]:
+        """What is being sent in parts; see `libs.artifacts.multipart`."""
+        return await self._run(lambda: multipart.list_begun(self._requests))
 
     async def abort_parts(self, name: str, begun: str) -> None:
         """Give up an object that is sent in parts; again is fine."""

@@ -10,8 +10,9 @@ import pytest
 from libs.access.users import create_user
 from libs.archive.agenda import AGENDA, write_note
 from libs.archive.expiry import expire_archived
+from libs.archive.place import Place
 from libs.archive.records import Records
-from libs.archive.walk import GRACE_S, Place, walk_on
+from libs.archive.walk import GRACE_S, walk_on
 from libs.artifacts.names import artifact_name, attempt_prefix, upload_name
 from libs.artifacts.objects import Objects
 from libs.errors import Unavailable
