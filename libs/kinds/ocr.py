@@ -87,7 +87,13 @@ def _output(pages: Sequence[Page], searchable: Sequence[SearchableFile]) -> Outp
     artifacts += [
         NewArtifact("searchable.pdf", "application/pdf", one.pdf, {"pages": len(pages)}) for one in searchable
     ]
-    return Output({"text": text, "pages": told}, tuple(artifacts))
+    return Output({"text": text, "pages": told, "warnings": _warned(pages)}, tuple(artifacts))
+
+
+def _warned(pages: Sequence[Page]) -> dict[str, list[int]]:
+    """The numbers of the pages of each warning."""
+    names = sorted({name for page in pages for name in page.warnings})
+    return {name: [page.number for page in pages if name in page.warnings] for name in names}
 
 
 KIND = Kind(

@@ -22,6 +22,7 @@ from libs.backends.cage import Profile, frames, limits
 from libs.backends.cage.frames import PREFIX_BYTES
 from libs.backends.cage.kernel import kernel
 from libs.backends.cage.lock import lock_in
+from libs.backends.ocr.assess import assessed
 from libs.backends.ocr.needs import programs_of, readable_by
 from libs.backends.ocr.page import Page
 from libs.backends.ocr.rapid import RapidReader
@@ -88,7 +89,8 @@ class _Serving:
         if request.engine not in self.readers:
             raise Failure("engine_unavailable", f"{request.engine} is not installed on this worker")
         picture = _picture(request.width, request.height)
-        return self.readers[request.engine].read(request.number, picture, request.language)
+        page = self.readers[request.engine].read(request.number, picture, request.language)
+        return assessed(page, picture)
 
 
 def _load(bounds: Bounds) -> dict[EngineName, Reader]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
-__all__ = ["Box", "Line", "Page", "Point", "SearchableFile"]
+__all__ = ["Box", "Line", "Page", "Point", "SearchableFile", "Warned"]
 
 Point = tuple[float, float]
 Box = tuple[Point, Point, Point, Point]
+#: The page lay on its side or head; it was read with little certainty; much that is on it became no text.
+Warned = Literal["turned", "low_score", "unread_area"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Page:
 
     `rotation` is by how many degrees clockwise the page had to be turned to be read: 0, 90, 180 or 270. Boxes are in
     pixels of the page as it came, and begin at the corner that is the top left of their text.
+
+    `skew` is by how many degrees clockwise its lines run, once it is turned (tesseract does not tell: 0); `score` the
+    mean of its lines' by their letters, None without any; `coverage` the share of what is on the page that became text.
     """
 
     number: int
@@ -61,6 +66,10 @@ class Page:
     lines: tuple[Line, ...]
     of: int = 1
     rotation: int = 0
+    skew: float = 0.0
+    score: float | None = None
+    coverage: float = 1.0
+    warnings: tuple[Warned, ...] = ()
 
     def turned_back(self) -> Page:
         """The page that was read turned by `rotation`, with its boxes where they are on the page as it came."""
@@ -74,6 +83,10 @@ class Page:
             "width": self.width,
             "height": self.height,
             "rotation": self.rotation,
+            "skew": round(self.skew, 2),
+            "score": None if self.score is None else round(self.score, 4),
+            "coverage": round(self.coverage, 4),
+            "warnings": list(self.warnings),
             "text": self.text,
             "lines": [line.as_json() for line in self.lines],
         }
@@ -88,6 +101,10 @@ class Page:
             text=str(told["text"]),
             lines=tuple(Line.from_json(line) for line in told["lines"]),
             rotation=int(told["rotation"]),
+            skew=float(told["skew"]),
+            score=None if told["score"] is None else float(told["score"]),
+            coverage=float(told["coverage"]),
+            warnings=tuple(told["warnings"]),
         )
 
 

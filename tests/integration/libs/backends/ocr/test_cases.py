@@ -54,3 +54,20 @@ async def test_no_line_of_an_upright_page_is_turned(engine: OcrEngine, name: str
 @pytest.mark.parametrize("name", ["form.pdf", "form_noap.pdf"], ids=["drawn by its maker", "drawn by the reader"])
 async def test_what_was_filled_into_a_form_is_read(engine: OcrEngine, name: str) -> None:
     assert error_rate((await read(engine, name)).text, TRUTH[name]) <= 0.01
+
+
+async def test_a_skewed_page_is_read_and_tells_its_skew(engine: OcrEngine) -> None:
+    page = await read(engine, "skew8.png")
+    assert error_rate(page.text, TRUTH["skew8.png"]) <= 0.01
+    assert page.skew == pytest.approx(-8, abs=0.5)
+    assert page.warnings == ()
+
+
+async def test_a_writing_that_an_engine_does_not_know_is_read_with_little_certainty(engine: OcrEngine) -> None:
+    assert (await read(engine, "ru.png")).warnings == ("low_score",)
+
+
+async def test_a_page_that_comes_out_empty_is_no_plain_success(engine: OcrEngine) -> None:
+    """Writing that is small on a large plan: whatever is not read of it is told."""
+    page = await read(engine, "a0.pdf")
+    assert page.text or page.warnings == ("unread_area",)
