@@ -19,10 +19,10 @@ from libs.embedded.process import tied_to_us
 from tests.fakes.processes import eventually
 from tests.patience import PATIENCE_S
 
-__all__ = ["Command", "System", "arqade", "run_arqade", "running_system"]
+__all__ = ["START_S", "Command", "System", "arqade", "run_arqade", "running_system"]
 
 _ROOT = Path(__file__).parents[1]
-_START_S = 2 * PATIENCE_S  # many processes, one after the other
+START_S = 2 * PATIENCE_S  # many processes, one after the other
 _STOP_S = PATIENCE_S
 
 
@@ -44,7 +44,7 @@ class Command:
     def ended(self, within_s: float = _STOP_S) -> int:
         return self.process.wait(within_s)
 
-    def wait_for_line(self, start: str, within_s: float = _START_S) -> str:
+    def wait_for_line(self, start: str, within_s: float = START_S) -> str:
         """The first line on stdout that starts so; fails when the command ends without it."""
 
         def found() -> str:
@@ -109,7 +109,7 @@ def run_arqade(
         env=_environment(environment),
         capture_output=True,
         text=True,
-        timeout=_START_S,
+        timeout=START_S,
         check=False,
     )
 

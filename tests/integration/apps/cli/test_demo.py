@@ -8,14 +8,14 @@ import pytest
 
 from apps.cli import demo_walk
 from tests.fakes.processes import eventually, processes_in
-from tests.system import System, arqade
+from tests.system import START_S, System, arqade
 
 SAMPLES = Path(demo_walk.__file__).parent / "samples"
 
 
 def test_reads_the_page_draws_the_picture_and_leaves_nothing_running(tmp_path: Path) -> None:
     with arqade(tmp_path, "demo") as command:
-        assert command.ended(within_s=90) == 0, command.said
+        assert command.ended(within_s=2 * START_S) == 0, command.said
     read = (tmp_path / "arqade-demo").glob("ocr-*.txt")
     text = command.err.read_text() + "".join(path.read_text() for path in read)
     assert "Notes on a queue that is fair" in text
@@ -47,7 +47,7 @@ def test_the_lines_it_prints_do_the_same_by_hand(system: System, tmp_path: Path)
 @pytest.mark.parametrize("line", ["", "made the user"])
 def test_interrupted_it_leaves_no_process(tmp_path: Path, line: str, number: signal.Signals) -> None:
     with arqade(tmp_path, "demo") as command:
-        eventually(lambda: len(processes_in(tmp_path)) > 1 and line in command.err.read_text())  # it has started parts
+        eventually(lambda: len(processes_in(tmp_path)) > 1 and line in command.err.read_text(), within_s=START_S)
         command.signal(number)
         assert command.ended() == 130, command.said
         eventually(lambda: not processes_in(tmp_path))
