@@ -14,6 +14,7 @@ ssl_cert_reqs (required, none), ssl_check_hostname (true, false), and sentinel_u
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
@@ -85,7 +86,7 @@ class Address:
 def parse_url(url: str) -> Address:
     """The address in a URL; raises ValueError with one line that never repeats the password."""
     try:
-        parts = urlsplit(url)
+        parts = _split(url)
         options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
         raise ValueError("REDIS_URL cannot be read: percent-encode special characters of the password") from None
@@ -96,6 +97,15 @@ def parse_url(url: str) -> Address:
     if unknown := sorted(options.keys() - _OPTIONS):
         raise ValueError(f"REDIS_URL has options that are not known: {', '.join(unknown)}")
     return _address(parts, options)
+
+
+def _split(url: str) -> SplitResult:
+    """As urlsplit does, newer versions of which take an IPv6 address for all of the hosts. Raises ValueError."""
+    scheme, mark, rest = url.partition("://")
+    hosts = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if hosts.count("[") != hosts.count("]"):
+        raise ValueError("a bracket is left open")
+    return urlsplit(scheme + mark + rest[len(hosts) :])._replace(netloc=hosts)
 
 
 def _address(parts: SplitResult, options: dict[str, str]) -> Address:
