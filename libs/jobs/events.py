@@ -89,6 +89,8 @@ class _Told:
     def _came_before(self, event: Event) -> bool:
         if event.type == "done":
             return False  # whoever has seen the end does not ask
+        if event.type == "preview" and event.order <= self.last:
+            return True  # its moment has passed: the stream keeps none, so what came behind it was told already
         return event.order <= self._after and self._after[0] - event.order[0] <= _HEARD_LATE_MS
 
 

@@ -9,11 +9,14 @@ local EVENTS_KEPT_S = 600
 
 local BEHIND_ANNOUNCED = 1000000 -- a stream's first event comes after all that was announced in the same ms
 
--- Returns the event's id. `data` is a JSON object.
+-- Returns the event's id. `data` is a JSON object. A preview is of its moment: whoever listens sees it, whoever comes
+-- later sees the next one. It has an id like everything, and is not kept: at 64 KiB each, one job's would fill Redis.
 local function tell(job, type, data)
+  local momentary = type == 'preview'
   local begun = redis.call('EXISTS', KEY.events .. job) == 1
   local id = redis.call('XADD', KEY.events .. job, 'MAXLEN', '~', EVENTS_MAX,
-    begun and '*' or digits(now) .. '-' .. BEHIND_ANNOUNCED, 'type', type, 'data', data)
+    begun and '*' or digits(now) .. '-' .. BEHIND_ANNOUNCED, 'type', type, 'data', momentary and '{}' or data)
+  if momentary then redis.call('XDEL', KEY.events .. job, id) end
   redis.call('PUBLISH', KEY.events .. job, id .. ' ' .. type .. ' ' .. data)
   return id
 end

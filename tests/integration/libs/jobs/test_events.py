@@ -109,3 +109,11 @@ async def test_a_reader_that_lags_by_too_many_bytes_is_cut_off_and_one_large_eve
     following = Following(store, JOB)
     following.hand(Event("1760000000000-0", "preview", bytes(2 * LAG_BYTES_MAX)))
     assert len((await anext(following.events("0-0"))).data) == 2 * LAG_BYTES_MAX
+
+
+async def test_a_preview_that_is_heard_behind_what_came_after_it_is_not_told(store: Store) -> None:
+    begun = await write(store, "status")
+    following = Following(store, JOB)
+    following.hand(Event(id_before(begun.id), "preview", b"{}"))
+    following.hand(await write(store, "done"))
+    assert without_gaps(await told(following)) == ["status", "done"]

@@ -6,10 +6,12 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import orjson
 import pytest
 
 from libs.admission.rate import RateRule
 from libs.errors import Refusal
+from libs.jobs.events import EventHub
 from libs.jobs.lifecycle import Claim, FencedError, Held, cancel, claim, finish, renew, report, sweep, wake
 from libs.jobs.lookup import Wanted, list_jobs, load_job, place_of
 from libs.store.client import Store
@@ -336,3 +338,25 @@ async def test_a_canceled_job_with_work_left_at_a_backend_is_claimed_once_more_t
     await finish(store, again.job_id, again.fence, "cancel")
     assert (await load_job(store, caller.user_id, again.job_id)).status == "canceled"
     assert await at_rest(store, caller.user_id)
+
+
+async def test_previews_are_heard_in_order_and_fill_nothing(store: Store) -> None:
+    await submit(store, make_caller(), queue="cpu")
+    (claimed,) = await claim_some(store)
+    stream = store.keys.events + claimed.job_id
+    hub = EventHub(store)
+    async with hub.following(claimed.job_id) as following:
+        await report(store, claimed.job_id, claimed.fence, event="progress", data={"n": 0})
+        events = following.events("0-0")
+        heard = [await anext(events)]
+        for n in range(1, 20):
+            data = {"data": "x" * 64_000, "n": n}
+            await report(store, claimed.job_id, claimed.fence, event="preview" if n % 2 else "progress", data=data)
+            heard.append(await anext(events))
+    assert [orjson.loads(event.data)["n"] for event in heard] == list(range(20))
+    assert [event.order for event in heard] == sorted(event.order for event in heard)
+    kept = await store.call("XRANGE", stream, "-", "+")
+    assert {members[1] for _, members in kept} == {b"progress"}
+    for n in range(100):
+        await report(store, claimed.job_id, claimed.fence, event="preview", data={"data": "x" * 64_000, "n": n})
+    assert await store.call("MEMORY", "USAGE", stream, "SAMPLES", 0) < 11 * 66_000

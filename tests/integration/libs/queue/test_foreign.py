@@ -96,8 +96,8 @@ async def test_the_last_attempt_runs_alone_so_that_a_poison_takes_no_neighbor_wi
     poison = (await enqueue(pool)).job_id
     for _ in range(CRASHES_MAX - 1):
         await lose(store)
+    await asyncio.sleep(NO_LEASE_S * 50)  # the lease has run out, by whatever clock, before the neighbor is due
     await enqueue(pool)
-    await asyncio.sleep(NO_LEASE_S * 50)  # the lease has run out, by whatever clock
     busy = await claim(store, "busy", ["default"], 5, 30, running=["something"], newcomer=True)
     assert (busy.jobs, busy.makes_room) == ((), True)
     idle = await claim(store, "idle", ["default"], 5, 30, newcomer=True)
