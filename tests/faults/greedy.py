@@ -16,10 +16,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 __all__ = ["GREEDY", "Greedy", "Order", "pdf_of"]
 
 MEGABYTE = 1024 * 1024
-_PATIENCE_S = 30.0
 _AGAIN_S = 0.05
 _CUT = "cut"  # the connection was closed on it without a word that it heard
 _JSON = b"Content-Type: application/json\r\n"
@@ -136,7 +137,7 @@ GREEDY: Mapping[str, Greedy] = {
 async def say(order: Order, head: bytes, piece: bytes = b"", megabytes: float = 0) -> str:
     """Send a head, and a piece again and again, while listening: the code of the last answer, or its status."""
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(PATIENCE_S):
             reader, writer = await asyncio.open_connection(order.host, order.port)
             sending = asyncio.create_task(_send(writer, head, piece, megabytes))
             try:

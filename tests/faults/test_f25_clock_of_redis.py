@@ -22,6 +22,7 @@ from tests.faults.site import Site, environment, site
 from tests.faults.size import SIZE
 from tests.faults.wall_clock import WallClock
 from tests.faults.yard import Yard, yard
+from tests.patience import PATIENCE_S
 from tests.servers import S3Server
 
 #: By how many seconds it is set, each time from what it says then.
@@ -101,7 +102,9 @@ async def test_nothing_is_held_up_and_nobody_is_blamed(
     told = environment(stepping_site.redis, s3, stepping_site.backend, rate_limit_enabled=True)
     async with yard(stepping_site, tmp_path, s3, lease_s=LEASE_S) as at:
         with api_process(tmp_path, told) as api:
-            async with httpx.AsyncClient(base_url=api.url, limits=httpx.Limits(max_connections=64)) as http:
+            async with httpx.AsyncClient(
+                base_url=api.url, limits=httpx.Limits(max_connections=64), timeout=PATIENCE_S
+            ) as http:
                 client, busy = [await client_of(at, http, slots=8) for _ in range(2)]
                 hasty = await client_of(at, http, submits_per_minute=SUBMITS)
                 await at.fleet.start_many(2)

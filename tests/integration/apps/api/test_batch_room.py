@@ -13,6 +13,7 @@ from apps.api.orders.order import apply
 from tests.fakes.api import Api
 from tests.fakes.customers import BATCHES, PICTURE, Customer, customer_of
 from tests.fakes.problems import refused
+from tests.patience import PATIENCE_S
 
 LINE = orjson.dumps(PICTURE)
 
@@ -95,6 +96,6 @@ async def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it(api: Api
 async def test_items_that_are_looked_up_wait_for_no_turn_of_their_own_batch(api: Api) -> None:
     someone = await customer_of(api)
     items = [{"workflow": "nothing", "parameters": {"text": "x" * 1_000}}] * 60
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await someone.post(BATCHES, {"kind": "workflow", "items": items})
     assert refused(answer, 422, "validation_failed")["errors"][0]["code"] == "unknown_workflow"

@@ -16,6 +16,7 @@ from tests.fakes.api import Api, bearer
 from tests.fakes.customers import JOBS, PICTURE, Customer
 from tests.fakes.hands import end, start, tell_progress
 from tests.fakes.live import following, serving
+from tests.patience import PATIENCE_S
 
 #: Before it starts, once it has started, after its progress, at the moment of its end, and right after it.
 POINTS = range(5)
@@ -27,7 +28,7 @@ Follower = Callable[[Customer, str, asyncio.Event], Coroutine[Any, Any, Told]]
 @pytest.fixture
 async def someone(api: Api) -> AsyncIterator[Customer]:
     secret = await api.key("internal")
-    async with serving(build(api.resources)) as url, httpx.AsyncClient(base_url=url, timeout=10) as http:
+    async with serving(build(api.resources)) as url, httpx.AsyncClient(base_url=url, timeout=PATIENCE_S) as http:
         yield Customer(http, secret)
 
 
@@ -62,7 +63,10 @@ async def by_sse(someone: Customer, job_id: str, ready: asyncio.Event) -> Told:
 
 async def by_socket(someone: Customer, job_id: str, ready: asyncio.Event) -> Told:
     url = str(someone.http.base_url).rstrip("/").replace("http", "ws", 1)
-    async with asyncio.timeout(10), connect(f"{url}/ws/jobs/{job_id}", additional_headers=bearer(someone.secret)) as ws:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        connect(f"{url}/ws/jobs/{job_id}", additional_headers=bearer(someone.secret)) as ws,
+    ):
         messages = [json.loads(await ws.recv())]
         ready.set()
         messages += [json.loads(message) async for message in ws]
@@ -74,7 +78,7 @@ async def by_socket(someone: Customer, job_id: str, ready: asyncio.Event) -> Tol
 async def test_the_end_is_told_once_and_ends_it(api: Api, someone: Customer, follower: Follower, at: int) -> None:
     job_id, ready = (await someone.job())["id"], asyncio.Event()
     reading = asyncio.create_task(follower(someone, job_id, ready))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await ready.wait()
         await live_on(api, job_id, at)
         told = await reading
@@ -88,7 +92,7 @@ async def test_the_end_is_told_once_and_ends_it(api: Api, someone: Customer, fol
 async def test_whoever_waits_is_answered_with_the_end(api: Api, someone: Customer, at: int) -> None:
     waiting = asyncio.create_task(someone.post(JOBS, PICTURE, prefer="wait=10"))
     store = api.resources.store
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not (waits := await store.call("PUBSUB", "CHANNELS")) or b"events" not in b"".join(waits):
             await asyncio.sleep(0.005)
         await live_on(api, "", at)
@@ -113,7 +117,7 @@ async def test_a_job_that_vanishes_ends_the_stream_with_gone(api: Api, someone: 
     job_id, ready = (await someone.job())["id"], asyncio.Event()
     reading = asyncio.create_task(follower(someone, job_id, ready))
     store = api.resources.store
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await ready.wait()
         await store.call("DEL", store.keys.job + job_id)
         await cut(api)

@@ -14,6 +14,7 @@ from tests.fakes.api import api_process
 from tests.fakes.parts import need
 from tests.fakes.processes import eventually
 from tests.integration.libs.store.redis_process import FLAVOURS, RedisProcess, binary_of, running
+from tests.patience import PATIENCE_S
 from tests.servers import RedisServer, S3Server
 from tests.system import System, run_arqade
 
@@ -144,7 +145,7 @@ def test_an_api_that_found_redis_full_is_told_with_its_age(
 ) -> None:
     with api_process(tmp_path, own_redis.url, s3) as api:
         asyncio.run(command(own_redis.url, "CONFIG", "SET", "maxmemory", "100kb"))
-        eventually(lambda: httpx.get(api.url + "/health").json()["checks"]["redis"] == "full")
+        eventually(lambda: httpx.get(api.url + "/health", timeout=PATIENCE_S).json()["checks"]["redis"] == "full")
         told = {**environment, "REDIS_URL": own_redis.url, "PORT": str(api.address[1])}
         done = run_arqade(tmp_path, "doctor", environment=told)
     said = " ".join(done.stdout.split())

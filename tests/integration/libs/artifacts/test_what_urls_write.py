@@ -22,6 +22,7 @@ from libs.ids import new_id
 from libs.store.client import Store
 from tests.conftest import S3Server
 from tests.fakes.upload_desk import BYTES_MAX, NOT_AS_SIGNED, Desk, put, put_status
+from tests.patience import PATIENCE_S
 
 LINE = b'{"image_url": "https://example.com/a.png"}\n'
 DATA = LINE * (9 * 2**20 // len(LINE))
@@ -69,7 +70,7 @@ async def test_a_url_takes_what_was_announced_and_nothing_else(desk: Desk, png: 
     assert await put_status(url, bytes(MANY)) in NOT_AS_SIGNED
     assert await put_status(url, png[:-1]) in NOT_AS_SIGNED
     assert await put_status(url, png, "text/html") in NOT_AS_SIGNED
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=PATIENCE_S) as client:
         assert (await client.put(url, content=png)).status_code == 403, "without the type"
         chunked = client.put(url, content=_pieces(png), headers={"Content-Type": "image/png"})
         assert (await chunked).status_code in {403, 411}, "without a length"

@@ -18,6 +18,7 @@ from libs.jobs.events import (
     order_of,
 )
 from libs.store.client import Store
+from tests.patience import PATIENCE_S
 
 JOB = "job_1"
 WHOLE = ["status", "progress", "progress", "done"]
@@ -30,7 +31,7 @@ async def write(store: Store, type_: str) -> Event:
 
 
 async def told(following: Following, after: str = "0-0") -> list[Event]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         return [event async for event in following.events(after)]
 
 

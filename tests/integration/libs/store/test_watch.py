@@ -17,6 +17,7 @@ from libs.store.url import parse_url
 from libs.store.watch import StoreWatch
 from tests.integration.libs.store.opening import NewStore, StartServer
 from tests.integration.libs.store.redis_process import RedisProcess
+from tests.patience import PATIENCE_S
 
 
 async def used_bytes(store: Store) -> int:
@@ -91,7 +92,7 @@ async def test_a_log_that_cannot_be_written_is_read_only(start: StartServer, new
     await store.call("SET", "key", "value")
     await store.call("BGSAVE")
     watch = StoreWatch(store, "process_1")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while not (look := await watch.look()).ails:
             await asyncio.sleep(0.01)
     assert (look.state, look.ails[0][:24]) == ("read_only", "the last snapshot failed")

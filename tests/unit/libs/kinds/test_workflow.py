@@ -102,7 +102,7 @@ async def test_a_graph_is_held_against_the_rules_and_stored_as_it_was_understood
 async def test_a_graph_has_so_many_bytes_and_no_more() -> None:
     graph = picture_graph()
     for one in range(14):
-        graph[f"t{one}"] = node("CLIPTextEncode", clip=["4", 1], text="x" * limits.WORKFLOW_TEXT_LENGTH_MAX)
+        graph[f"t{one}"] = node("CLIPTextEncode", clip=["4", 1], text="x" * 20_000)
     assert await refused(wanted(graph=graph), library()) == ["#/input/graph"]
     del graph["t0"], graph["t1"]
     await resolve(wanted(graph=graph), library())
