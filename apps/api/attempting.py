@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Self
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message
 
 from apps.api.request import Request
 from libs import limits
-from libs.admission.attempts import POLICY, price_of
+from libs.access.caller import Caller
+from libs.admission.attempts import POLICY, Attempts, price_of
 from libs.admission.rate import RateRule, RefusedRate, take
 from libs.errors import Refusal, Unavailable
 
@@ -21,24 +22,33 @@ __all__ = ["Due", "attempted", "attempts_due", "note_read"]
 _OURS = 500
 
 
-@dataclass(slots=True)
 class Due:
-    """Attempts that a script is to count, and whether it has."""
+    """The caller's attempts that no script has counted yet, this one among them; owed again unless they are `counted`.
 
-    count: int
-    counted: bool = False
+    A block of its own, without contextlib: every admission goes through it.
+    """
+
+    __slots__ = ("_attempts", "_caller", "before", "count", "counted")
+
+    def __init__(self, attempts: Attempts, caller: Caller) -> None:
+        self._attempts = attempts
+        self._caller = caller
+        self.counted = False
+        self.count = attempts.due(caller)
+        #: What a script counts that admits this one: an admission costs its submit, which bounds it better.
+        self.before = max(0, self.count - 1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        if self.count and not self.counted:
+            self._attempts.owe(self._caller, self.count)
 
 
-@contextmanager
-def attempts_due(request: Request) -> Iterator[Due]:
-    """The caller's attempts that no script has counted, this one among them; owed again unless they are `counted`."""
-    attempts, caller = request.api.attempts, request.caller
-    due = Due(attempts.due(caller))
-    try:
-        yield due
-    finally:
-        if due.count and not due.counted:
-            attempts.owe(caller, due.count)
+def attempts_due(request: Request) -> Due:
+    """The attempts of the request's caller, for a block that has them counted."""
+    return Due(request.api.attempts, request.caller)
 
 
 def note_read(request: Request, *, values: int = 0, bytes_more: int = 0) -> None:
@@ -48,19 +58,15 @@ def note_read(request: Request, *, values: int = 0, bytes_more: int = 0) -> None
     scope["arqade.bytes_read"] = scope.get("arqade.bytes_read", 0) + bytes_more
 
 
-async def attempted(
-    endpoint: Callable[[Request], Awaitable[Response]], scope: Scope, receive: Receive, send: Send
-) -> Response:
+async def attempted(endpoint: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
     """Call the endpoint of a submission for the price of an attempt. Refuses `rate_limited` to who has none left."""
-    asked = Request(scope, receive, send)
-    rule = asked.api.rate_rule
+    rule = request.api.rate_rule
     if rule is None:
-        return await endpoint(asked)
-    asked.api.attempts.require(asked.caller, rule)
-    asked.api.attempts.spend(asked.caller, rule, 1)
-    toll = _Toll(asked, rule, receive)
+        return await endpoint(request)
+    request.api.attempts.take(request.caller, rule)
+    toll = _Toll(request, rule)
     try:
-        return await endpoint(Request(scope, toll.receive, send))
+        return await endpoint(request)
     except ClientDisconnect:
         await toll.charge()
         raise
@@ -73,15 +79,28 @@ async def attempted(
 class _Toll:
     """What is asked for a body on its way in: the attempt of a large one is taken in Redis before it is read."""
 
-    def __init__(self, asked: Request, rule: RateRule, source: Receive) -> None:
-        self._asked = asked
+    __slots__ = ("_count", "_declared", "_paid", "_request", "_rule", "_source")
+
+    def __init__(self, request: Request, rule: RateRule) -> None:
+        self._request = request
         self._rule = rule
-        self._source = source
         self._paid = False
         self._count = 0
-        self._declared = getattr(asked.scope.get("arqade.body"), "declared", None) or 0
+        self._declared = getattr(request.scope.get("arqade.body"), "declared", None) or 0
+        self._source = request.read_by(self._receive)
 
-    async def receive(self) -> Message:
+    async def charge(self) -> None:
+        """What a refused submission costs beyond its attempt; told to the other processes where it was a large one."""
+        request, scope = self._request, self._request.scope
+        read = self._count + scope.get("arqade.bytes_read", 0)
+        more = price_of(read, scope.get("arqade.values_read", 0)) - 1
+        if more:
+            request.api.attempts.spend(request.caller, self._rule, more)
+        if more and self._paid:
+            with suppress(Refusal, Unavailable):
+                await self._count_due(used=True)
+
+    async def _receive(self) -> Message:
         """The next piece. Refuses `rate_limited`; raises Unavailable."""
         if not self._paid and self._declared > limits.BODY_SMALL_BYTES_MAX:
             await self._pay()
@@ -91,29 +110,19 @@ class _Toll:
             await self._pay()
         return message
 
-    async def charge(self) -> None:
-        """What a refused submission costs beyond its attempt; told to the other processes where it was a large one."""
-        asked, scope = self._asked, self._asked.scope
-        read = self._count + scope.get("arqade.bytes_read", 0)
-        more = price_of(read, scope.get("arqade.values_read", 0)) - 1
-        if more:
-            asked.api.attempts.spend(asked.caller, self._rule, more)
-        if more and self._paid:
-            with suppress(Refusal, Unavailable):
-                await self._count_due(used=True)
-
     async def _pay(self) -> None:
         self._paid = True
+        request = self._request
         try:
             await self._count_due(used=False)
         except RefusedRate as refusal:
-            self._asked.api.attempts.close(self._asked.caller, self._rule, refusal.retry_after_s or 0)
-            if (body := self._asked.scope.get("arqade.body")) is not None:
+            request.api.attempts.close(request.caller, self._rule, refusal.retry_after_s or 0)
+            if (body := request.scope.get("arqade.body")) is not None:
                 body.refusal = refusal  # its sender is told once the rest was dropped
             raise
 
     async def _count_due(self, *, used: bool) -> None:
-        with attempts_due(self._asked) as due:
-            asked = self._asked
-            await take(asked.home, asked.caller, POLICY, self._rule, spend=max(1, due.count), used=used)
+        request = self._request
+        with attempts_due(request) as due:
+            await take(request.home, request.caller, POLICY, self._rule, spend=max(1, due.count), used=used)
             due.counted = True

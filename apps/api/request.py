@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import starlette.requests
+from starlette.types import Receive
 
 from apps.api.orders.trace import read_traceparent
 from apps.api.server.budget import Hold, What, whose
@@ -73,6 +74,11 @@ class Request(starlette.requests.Request):
         if (body := self.scope.get("arqade.body")) is not None:
             body.release()
         self.api.files.let_go(self.scope)
+
+    def read_by(self, receive: Receive) -> Receive:
+        """Let the body come through this from now on; what it came through before."""
+        before, self._receive = self._receive, receive
+        return before
 
     def show(self, rates: Sequence[Rate]) -> None:
         """Tell these rates in the headers of the answer, whatever it will be; `()` tells none."""

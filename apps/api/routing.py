@@ -142,7 +142,7 @@ class Table:
         if chosen.query is not None:
             refuse_unknown(request, chosen.query)
         if chosen.bucket == "submits":
-            response = await attempted(chosen.endpoint, scope, receive, send)
+            response = await attempted(chosen.endpoint, request)
         else:
             response = await chosen.endpoint(request)
         await response(scope, receive, send)

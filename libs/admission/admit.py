@@ -68,8 +68,8 @@ class Application:
     traceparent: str | None = None
     retry_of: str | None = None
     result: str | None = None
-    #: Attempts at a submission that its script is to count: this one, and those that no script has counted yet.
-    tried: int = 1
+    #: Attempts before this one that came to nothing, and that no script has counted yet.
+    tried: int = 0
     #: What of the fleet the job needs, as `libs.backends.fleet.needs` writes it; empty where it needs none.
     needs: str = ""
     hook: Hook | None = None

@@ -8,7 +8,7 @@ goes along with the caller's next admission, whose script counts it for all proc
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final
 
 from libs import limits
@@ -36,23 +36,28 @@ class Attempts:
         self._full_at_s: dict[str, float] = {}  # by user, and by api key where it has a rate of its own
         self._due: dict[str, int] = {}  # by api key: spent here, and not counted in Redis yet
 
-    def require(self, caller: Caller, rule: RateRule) -> None:
-        """Refuse `rate_limited` to a caller who has no attempt left."""
-        now_s = self._clock()
+    def take(self, caller: Caller, rule: RateRule) -> None:
+        """Take one; refuse `rate_limited` to a caller who has none left."""
+        now_s, taken = self._clock(), []
         for bucket, limit in _buckets(caller, rule):
-            full_at_s = self._full_at_s.get(bucket, 0.0)
-            wait_s = full_at_s - now_s + rule.window_s / limit - rule.window_s
+            full_at_s = max(now_s, self._full_at_s.get(bucket, 0.0)) + rule.window_s / limit
+            wait_s = full_at_s - now_s - rule.window_s
             if wait_s > 0:
-                raise no_attempts(Rate(POLICY, limit, 0, rule.window_s, full_at_s - now_s), wait_s)
+                left_s = full_at_s - now_s - rule.window_s / limit
+                raise no_attempts(Rate(POLICY, limit, 0, rule.window_s, left_s), wait_s)
+            taken.append((bucket, full_at_s))
+        for bucket, full_at_s in taken:
+            self._full_at_s.pop(bucket, None)
+            self._keep(self._full_at_s, bucket, full_at_s)
+        self.owe(caller, 1)
 
-    def spend(self, caller: Caller, rule: RateRule, tokens: int, *, due: bool = True) -> None:
-        """Take so many, whether there are as many or not; `due` unless Redis knows of them already."""
+    def spend(self, caller: Caller, rule: RateRule, tokens: int) -> None:
+        """Take so many, whether there are as many or not."""
         now_s = self._clock()
         for bucket, limit in _buckets(caller, rule):
             full_at_s = max(now_s, self._full_at_s.pop(bucket, 0.0)) + tokens * rule.window_s / limit
             self._keep(self._full_at_s, bucket, min(full_at_s, now_s + rule.window_s))
-        if due:
-            self.owe(caller, tokens)
+        self.owe(caller, tokens)
 
     def close(self, caller: Caller, rule: RateRule, wait_s: float) -> None:
         """There is none for so long, as Redis said, which knows what other processes were asked."""
@@ -83,9 +88,8 @@ def no_attempts(rate: Rate, wait_s: float) -> RefusedRate:
     return refused("rate_limited", detail, (rate,), POLICY, wait_s)
 
 
-def _buckets(caller: Caller, rule: RateRule) -> Iterator[tuple[str, int]]:
+def _buckets(caller: Caller, rule: RateRule) -> tuple[tuple[str, int], ...]:
     """The caller's buckets by name, and what each holds."""
-    yield caller.user_id, rule.limit(caller, POLICY)
+    users = (caller.user_id, rule.limit(caller, POLICY))
     own = caller.rates.get("submits")
-    if own is not None:
-        yield caller.digest, own * caller.limits.attempts_per_submit
+    return (users,) if own is None else (users, (caller.digest, own * caller.limits.attempts_per_submit))

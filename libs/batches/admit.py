@@ -43,7 +43,7 @@ class BatchApplication:
     traceparent: str | None = None
     hook: Hook | None = None
     #: As that of a job's application.
-    tried: int = 1
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True)

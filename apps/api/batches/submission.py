@@ -93,7 +93,7 @@ async def _write_and_admit(
             admission = await admit_batch(
                 request.home,
                 caller,
-                replace(application, tried=due.count),
+                replace(application, tried=due.before),
                 resources.queue_rule,
                 request.api.rate_rule,
                 batch_id=batch_id,

@@ -130,6 +130,7 @@ async def apply(
     *,
     retry_of: str | None = None,
     hook: Hook | None = None,
+    tried: int = 0,
 ) -> Application:
     """Check an order as far as it can be checked before admission. `route` scopes the idempotency key."""
     kind = kind_named(envelope.kind)
@@ -176,6 +177,7 @@ async def apply(
         fingerprint=fingerprint(body),
         traceparent=request.traceparent,
         retry_of=retry_of,
+        tried=tried,
         hook=await hook_of(request, envelope.webhook) if envelope.webhook else hook,
         result=result_digest(kind, wanted, [*uploads, *stored], _whose(request.caller)),
         needs=needs.stored if needs else "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from apps.api.attempting import attempts_due
@@ -48,11 +48,10 @@ async def submit(
     api = request.api
     if not api.settings.jobs_enabled:
         raise Refusal("feature_disabled", "Jobs are switched off (JOBS_ENABLED)")
-    wanted = await apply(request, route, body, envelope, at, retry_of=retry_of, hook=hook)
     caller, resources = request.caller, request.resources
     try:
         with attempts_due(request) as due:
-            wanted = replace(wanted, tried=due.count)
+            wanted = await apply(request, route, body, envelope, at, retry_of=retry_of, hook=hook, tried=due.before)
             admission = await admit_or_know(
                 request.home, resources.objects, caller, wanted, resources.queue_rule, api.rate_rule
             )

@@ -54,7 +54,7 @@ async def _admit(request: Request, body: dict[str, Any], wanted: NewComparison) 
     resources = request.resources
     try:
         with attempts_due(request) as due:
-            orders[0] = replace(orders[0], tried=due.count)
+            orders[0] = replace(orders[0], tried=due.before)
             admission = await admit_comparison(
                 request.home, request.caller, variants, orders, resources.queue_rule, request.api.rate_rule
             )

@@ -2,7 +2,7 @@
 --
 -- `ask` is a table: user, digest (of the api key), queue, units (of all), memory (key of the idempotency memory, or
 -- false), fingerprint, limit (submits a window, 0 = no limit), window_us, tries_a_submit (attempts that a user has for
--- each submit), tried (attempts of theirs that no script has counted yet, this one among them), quota (units a day,
+-- each submit), tried (attempts before this one that came to nothing and were not counted yet), quota (units a day,
 -- -1 = no limit), queue_max (jobs in the queue), stored_max (bytes that the user may store, -1 = no limit), records_max
 -- (bytes that the user's records may have, -1 = no limit), bytes (of the records that are asked for).
 -- Needs: clock.lua rate.lua credential.lua fair.lua settle.lua stored.lua record_bytes.lua
@@ -21,11 +21,11 @@ local function answer(ask, outcome, ...)
   return {outcome, digits(now), left, digits(until_full), of, units_of_today(ask), ...}
 end
 
--- The submission takes its token, and the attempts that were made are counted.
+-- The submission takes its token, and attempts that came to nothing before it are counted.
 local function spend_submit(ask)
   if ask.limit == 0 then return end
   spend_tokens(ask.buckets, ask.window_us)
-  spend_tokens(ask.attempts, ask.window_us, ask.tried)
+  if ask.tried > 0 then spend_tokens(ask.attempts, ask.window_us, ask.tried) end
 end
 
 -- A credential that is good no more, a request that was made before, or one too many: what to say; nil for none of it.

@@ -41,10 +41,9 @@ def left(attempts: Attempts, who: Caller) -> int:
     """How many attempts pass from here on."""
     for count in range(1_000):
         try:
-            attempts.require(who, RULE)
+            attempts.take(who, RULE)
         except RefusedRate:
             return count
-        attempts.spend(who, RULE, 1)
     return 1_000
 
 
@@ -65,7 +64,7 @@ def test_the_refusal_names_the_bucket_and_when_to_come_back(attempts: Attempts) 
     who = caller()
     left(attempts, who)
     with pytest.raises(RefusedRate) as caught:
-        attempts.require(who, RULE)
+        attempts.take(who, RULE)
     assert caught.value.members == {"violated-policies": ["attempts"]}
     assert caught.value.retry_after_s == pytest.approx(10)
     assert (caught.value.rates[0].limit, caught.value.rates[0].remaining) == (6, 0)
@@ -90,8 +89,7 @@ def test_users_share_nothing_and_an_api_key_with_a_rate_of_its_own_has_less(atte
 def test_what_redis_has_not_counted_is_due_once(attempts: Attempts) -> None:
     who, other = caller("a"), caller("b")
     attempts.spend(who, RULE, 2)
-    attempts.spend(who, RULE, 1)
-    attempts.spend(who, RULE, 1, due=False)
+    attempts.take(who, RULE)
     assert (attempts.due(who), attempts.due(who), attempts.due(other)) == (3, 0, 0)
     attempts.owe(who, 3)
     assert attempts.due(who) == 3
