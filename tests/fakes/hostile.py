@@ -190,7 +190,9 @@ def _variables() -> object:
 
 
 def _call(name: str, *arguments: object) -> object:
-    return _native(_libc.syscall(_CALLS[name][_COLUMN], *arguments))
+    # A number that goes over the stack is read as a whole word there, and an int is half of one.
+    words = [ctypes.c_long(argument) if isinstance(argument, int) else argument for argument in arguments]
+    return _native(_libc.syscall(_CALLS[name][_COLUMN], *words))
 
 
 def _native(found: int) -> object:
