@@ -25,8 +25,10 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _few_members(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or len(value) <= limits.VALIDATION_ERRORS_MAX:
+            return value
         fields = cls.model_fields
-        if isinstance(value, dict) and len(value) > len(fields) + limits.VALIDATION_ERRORS_MAX:
+        if len(value) > len(fields) + limits.VALIDATION_ERRORS_MAX:
             known = {name: value[name] for name in fields if name in value}
             unknown = islice((name for name in value if name not in fields), limits.VALIDATION_ERRORS_MAX + 1)
             return known | {name: value[name] for name in unknown}

@@ -39,10 +39,11 @@ class Forwarded:
         await self._app(scope, receive, send)
 
     def _is_sign(self, scope: Scope) -> bool:
-        if self._trusts_all or not any(name in _SIGNS for name, _value in scope["headers"]):
-            return False
-        client = scope.get("client")
-        return client is not None and not contains(self._trusted, client[0])
+        for name, _value in scope["headers"]:
+            if name in _SIGNS:
+                client = scope.get("client")
+                return client is not None and not self._trusts_all and not contains(self._trusted, client[0])
+        return False
 
 
 def _network(text: str) -> Network | None:
