@@ -11,6 +11,7 @@ from libs.jobs.gate import open_gate, shut_gate
 from libs.jobs.lifecycle import Claim, Ending, claim, finish, wake
 from libs.store.client import Store
 from tests.fakes.callers import make_caller, submit
+from tests.fakes.clock import ClockedStore
 from tests.patience import PATIENCE_S
 
 PLENTY = 1_000
@@ -84,20 +85,21 @@ async def test_other_kinds_go_past_a_closed_gate_however_many_stand_before_it(st
     assert {one.job_id for one in await claim_some(store)} >= set(others)
 
 
-async def test_before_a_gate_users_and_their_stores_go_by_turns(store: Store) -> None:
+async def test_before_a_gate_users_and_their_stores_go_by_turns(clocked: ClockedStore) -> None:
     """Ten jobs of one store behind forty of another, and another user's behind both."""
-    await open_gate(store, "noop", places=1, in_flight_max=PLENTY)
+    await open_gate(clocked, "noop", places=1, in_flight_max=PLENTY)
     shop, other = make_caller(slots=2), make_caller(slots=2)
     owners: dict[str, str] = {}
     for caller, key, count in ((shop, "large", 40), (shop, "small", 10), (other, None, 10)):
         for _ in range(count):
-            admission = await submit(store, caller, kind="noop", fairness_key=key)
+            admission = await submit(clocked, caller, kind="noop", fairness_key=key)
             owners[admission.job_id] = key or "other"
     order = []
     for _ in range(24):
-        (one,) = await claim_some(store)
+        (one,) = await claim_some(clocked)
         order.append(owners[one.job_id])
-        await finish(store, one.job_id, one.fence, "wait", delay_s=600)
+        await clocked.pass_time(10)  # shares are charged by time: each job takes the same
+        await finish(clocked, one.job_id, one.fence, "wait", delay_s=600)
     counts = Counter(order)
     assert counts["other"] >= 8
     assert abs(counts["large"] - counts["small"]) <= 3
