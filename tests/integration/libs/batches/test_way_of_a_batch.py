@@ -156,7 +156,8 @@ async def test_two_batches_of_a_user_share_the_room_and_the_slots(clocked: Clock
     assert abs(mine[first] - mine[second]) <= 4, "those that it had the slots to itself for"
 
 
-async def test_fairness_keys_of_items_share_equally(desk: Desk) -> None:
+async def test_fairness_keys_of_items_share_equally(clocked: ClockedStore, objects: Objects) -> None:
+    desk = Desk(clocked, objects)  # shares are of slot-seconds: where time stands still, each job takes the same
     caller = await desk.caller(slots=2)
     stores = ["a"] * 30 + ["b"] * 10
     await desk.submit(caller, [Item({"n": n}, 1, store) for n, store in enumerate(stores)])

@@ -16,6 +16,7 @@ from libs.jobs.lifecycle import Claim, FencedError, Held, cancel, claim, finish,
 from libs.jobs.lookup import Wanted, list_jobs, load_job, place_of
 from libs.store.client import Store
 from tests.fakes.callers import make_caller, submit
+from tests.fakes.clock import ClockedStore
 
 LEASE_S = 30.0
 
@@ -237,18 +238,19 @@ async def test_priority_goes_before_age_within_a_user(store: Store) -> None:
     assert order == [0, 4, 2, 1, 3]  # the first was promoted before the others came
 
 
-async def test_fairness_keys_of_a_user_share_equally(store: Store) -> None:
+async def test_fairness_keys_of_a_user_share_equally(clocked: ClockedStore) -> None:
     caller = make_caller(slots=1)
     for store_name, count in (("a", 20), ("b", 4)):
         for _ in range(count):
-            await submit(store, caller, fairness_key=store_name)
+            await submit(clocked, caller, fairness_key=store_name)
     first = []
     for _ in range(8):
-        (claimed,) = await claim_some(store)
-        first.append((await load_job(store, caller.user_id, claimed.job_id)).fairness_key)
-        await finish(store, claimed.job_id, claimed.fence, "succeed")
+        (claimed,) = await claim_some(clocked)
+        await clocked.pass_time(10)  # shares are of slot-seconds: each job takes the same
+        first.append((await load_job(clocked, caller.user_id, claimed.job_id)).fairness_key)
+        await finish(clocked, claimed.job_id, claimed.fence, "succeed")
     shares = Counter(first)
-    assert abs(shares["a"] - shares["b"]) <= 2  # shares are of slot-seconds, whose estimate settles over the first jobs
+    assert abs(shares["a"] - shares["b"]) <= 2  # the estimate of what a job takes settles over the first ones
 
 
 async def test_another_users_first_job_goes_before_a_floods_rest(store: Store) -> None:
