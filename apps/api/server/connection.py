@@ -38,7 +38,7 @@ class ConnectionProtocol(FramedProtocol):
     _running: RequestResponseCycle | None = None  # uvicorn's `cycle` is the latest, which may wait behind it
     _deaf = False  # what else comes is dropped
     _lingering = False  # everything is said; the other side is given time to read it
-    _lingered_bytes = 0
+    _may_drop_bytes = _LINGER_BYTES_MAX  # while it lingers
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Wait for a request, but not for ever; one connection too many of an address is closed at once."""
@@ -107,13 +107,20 @@ class ConnectionProtocol(FramedProtocol):
             self._scales.clear()
 
     def _close_gently(self) -> None:
-        """Close; whoever may still be sending gets time to read the answer."""
-        if self._deaf or self.in_body:
+        """Close; whoever may still be sending gets time to read the answer.
+
+        Many clients read nothing before their whole body is sent, so where one is under way all of it may come, as long
+        as on a connection that stays open.
+        """
+        if self._deaf:
             self._linger()
+        elif self.in_body:
+            self._may_drop_bytes = limits.BODY_DISCARD_BYTES_MAX
+            self._linger(limits.HEADERS_S)
         else:
             self.transport.close()
 
-    def _linger(self) -> None:
+    def _linger(self, for_s: float | None = None) -> None:
         """Close once the client has had time to read: closing on what it still sends would take the answer back."""
         self._deaf = self._lingering = True
         self.in_head = False
@@ -122,11 +129,11 @@ class ConnectionProtocol(FramedProtocol):
             return
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._timer = self.loop.call_later(_LINGER_S, self.transport.close)
+        self._timer = self.loop.call_later(_LINGER_S if for_s is None else for_s, self.transport.close)
 
     def _drop(self, size: int) -> None:
-        self._lingered_bytes += size
-        if self._lingered_bytes > _LINGER_BYTES_MAX:
+        self._may_drop_bytes -= size
+        if self._may_drop_bytes < 0:
             self.transport.close()
 
     def _rest(self) -> None:

@@ -138,6 +138,15 @@ async def test_a_body_behind_its_answer_is_dropped_up_to_a_bound_and_the_next_re
         assert b"200 OK" not in await wire.rest()
 
 
+async def test_who_sends_all_of_a_body_before_reading_gets_to_read_why(server: Listening) -> None:
+    """As urllib does, whose connections are for one request each."""
+    for path in (b"/nowhere", b"/admin/users"):
+        async with server.wire() as wire:
+            size = 9_000_000
+            await wire.send(post(b"Connection: close", b"Content-Length: %d" % size, path=path) + bytes(size))
+            assert (await wire.rest()).startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 401 "))
+
+
 async def test_empty_lines_between_requests_are_no_sign_of_life(hasty: Listening) -> None:
     async with hasty.wire() as wire:
         await wire.send(PING)
