@@ -177,7 +177,7 @@ class HttpProtocol(ConnectionProtocol):
     def _refuse_head(self, refusal: Refusal) -> None:
         """Answer in turn, and hear nothing more."""
         app, self.url = self.app, b"/"
-        self.app = cast("Any", Refusing(refusal, self._fixed))
+        self.app = cast("Any", Refusing(refusal, self._fixed, refusal.retry_after_s or 0))
         super().on_headers_complete()
         self.app = app
         self._count(refusal)

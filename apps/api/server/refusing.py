@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,13 +21,15 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Refusing:
     """The application of one request whose head is enough to know that it is not carried out."""
 
-    def __init__(self, refusal: Refusal, fixed: Headers) -> None:
-        """`fixed` are the headers that every answer has."""
+    def __init__(self, refusal: Refusal, fixed: Headers, after_s: float = 0) -> None:
+        """`fixed` are the headers that every answer has. Who came too fast waits `after_s` for it."""
         self._refusal = refusal
         self._fixed = fixed
+        self._after_s = after_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer it; what else it has to say is not read."""
+        await asyncio.sleep(self._after_s)
         status, headers, body = _answer(self._refusal, self._fixed)
         start: dict[str, Any] = {"type": "http.response.start", "status": status, "headers": headers}
         await send(start)
