@@ -46,6 +46,19 @@ class VanishedError(Exception):
     """The run is gone without a trace."""
 
 
+async def _drawn(drawing: Mapping[str, Any], index: int) -> bytes:
+    """One picture of a batch, as PNG."""
+    return await asyncio.to_thread(
+        draw,
+        seed=drawing["seed"],
+        width=drawing["width"],
+        height=drawing["height"],
+        prompt=drawing["text"],
+        index=index,
+        label=drawing["model"],
+    )
+
+
 class Stage:
     """Shared by all runs; results of nodes stay in a cache, as ComfyUI keeps them."""
 
@@ -125,15 +138,7 @@ class Stage:
             return []
         saved = []
         for index in range(drawing["batch"]):
-            png = await asyncio.to_thread(
-                draw,
-                seed=drawing["seed"],
-                width=drawing["width"],
-                height=drawing["height"],
-                prompt=drawing["text"],
-                index=index,
-                label=drawing["model"],
-            )
+            png = await _drawn(drawing, index)
             if fault := self._faults.strikes("wrong_bytes", "half_bytes"):
                 png = b"<html>not a picture</html>" if fault == "wrong_bytes" else png[: len(png) // 2]
             saved.append(self._files.save(folder, prefix, "png", png))
@@ -144,15 +149,7 @@ class Stage:
     async def send(self, prompt: Prompt, node: str, drawing: Mapping[str, Any]) -> None:
         """Draw the pictures of a batch and send them, as a preview is sent, in full."""
         for index in range(drawing["batch"]):
-            png = await asyncio.to_thread(
-                draw,
-                seed=drawing["seed"],
-                width=drawing["width"],
-                height=drawing["height"],
-                prompt=drawing["text"],
-                index=index,
-                label=drawing["model"],
-            )
+            png = await _drawn(drawing, index)
             metadata = {"node_id": node, "prompt_id": prompt.prompt_id}
             await self._sockets.send_preview(prompt.client_id, png, metadata, content_type="image/png")
 
