@@ -8,10 +8,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterator, Sequence
 
-from apps.settings import Settings, known_variables
+from apps.settings import Settings, known_variables, variables_set
 from libs.access.networks import parse_network
+from libs.kinds import KINDS
 
-__all__ = ["notices"]
+__all__ = ["notices", "notices_here"]
 
 #: Variables of the services that Arqade replaces which have no meaning here, and what to do instead.
 _WITHOUT_MEANING = {
@@ -22,6 +23,11 @@ _WITHOUT_MEANING = {
 }
 #: How much alike two names must be: one letter more, less or swapped in a name of nine is.
 _ALIKE = 0.87
+
+
+def notices_here(settings: Settings) -> list[str]:
+    """Those of this process: of its environment, and of the kinds that it has."""
+    return notices(settings, variables_set(), {kind.queue for kind in KINDS.values()})
 
 
 def notices(settings: Settings, variables: Collection[str], kind_queues: Collection[str]) -> list[str]:

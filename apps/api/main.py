@@ -30,11 +30,10 @@ from apps.api.server.heap import freeze_heap
 from apps.api.server.server import MetricsServer, Server
 from apps.api.state import ApiState
 from apps.api.streams.sockets import Sockets
-from apps.notices import notices
+from apps.notices import notices_here
 from apps.resources import Resources, objects_refusals, open_resources, redis_refusals
-from apps.settings import Settings, variables_set
+from apps.settings import Settings
 from libs.errors import Refusal
-from libs.kinds import KINDS
 from libs.logs import set_up
 
 __all__ = ["build", "serve"]
@@ -54,7 +53,7 @@ def serve(settings: Settings) -> int:
     if refusals := settings.refusals():
         return _refuse(refusals)
     set_up(settings.log_level, settings.log_format)
-    for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
+    for line in notices_here(settings):
         _log.warning(line)
     settings.forget_secrets()
     return uvloop.run(_serve(settings))

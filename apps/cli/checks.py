@@ -13,16 +13,15 @@ from apps.cli.check import Check, Level, done
 from apps.cli.first_key import open_store
 from apps.cli.parts import reached_at
 from apps.cli.store_checks import check_redis
-from apps.notices import notices
+from apps.notices import notices_here
 from apps.resources import configured_backends, open_bucket, open_objects
-from apps.settings import Settings, variables_set
+from apps.settings import Settings
 from libs.admission.ledger import differences
 from libs.backends.cage.kernel import kernel, weaknesses
 from libs.backends.comfyui import ComfyUI
 from libs.embedded.ports import authority
 from libs.errors import Unavailable
 from libs.ids import new_id
-from libs.kinds import KINDS
 
 __all__ = ["Check", "check_everything", "check_ledger"]
 
@@ -54,7 +53,7 @@ async def _settings(settings: Settings) -> AsyncIterator[Check]:
     refusals = settings.refusals()
     for line in refusals:
         yield Check("bad", "settings", line)
-    for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
+    for line in notices_here(settings):
         yield Check("warning", "settings", line)
     if not refusals:
         yield Check("good", "settings", f"valid for {settings.environment}")

@@ -13,9 +13,9 @@ from typing import Any
 import uvloop
 from arq.worker import Function, func
 
-from apps.notices import notices
+from apps.notices import notices_here
 from apps.resources import Resources, objects_refusals, open_resources, peppers_of, redis_refusals
-from apps.settings import Settings, variables_set
+from apps.settings import Settings
 from apps.worker.archivist import Archivist
 from apps.worker.batches import BatchKeeper
 from apps.worker.deliver import Courier
@@ -71,7 +71,7 @@ async def _live(settings: Settings, queues: Sequence[str], leaving: Leaving) -> 
     refusals = settings.refusals()
     if refusals:
         return _refuse(refusals)
-    for line in notices(settings, variables_set(), {kind.queue for kind in KINDS.values()}):
+    for line in notices_here(settings):
         log.warning(line)
     settings.forget_secrets()
     resources = await open_resources(settings, "arqade-worker")
